@@ -1,0 +1,48 @@
+"""LitePose Live: one entry point. Parses the command's name, imports that command alone, and hands over."""
+
+import argparse
+import importlib
+import logging
+import sys
+
+COMMANDS = {
+    "run": "find people in pictures, folders and videos",
+    "bench": "time every stage, and other runtimes beside ours",
+    "models": "list, show and import network sizes and weights",
+}
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser of the whole program. Only the chosen command's options are built, so that no other command is imported."""
+    parser = argparse.ArgumentParser(
+        prog="main.py", description="LitePose Live: real-time multi-person pose tracking on a plain CPU."
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, not only warnings")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == chosen:
+            importlib.import_module(f"engine.commands.{name}").add_arguments(command)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command. Returns 0 when done, 1 when it failed with a message, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    options = build_parser(chosen).parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+    from models.errors import LitePoseError
+
+    try:
+        return int(importlib.import_module(f"engine.commands.{options.command}").main(options))
+    except LitePoseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
