@@ -1,0 +1,40 @@
+"""Compiles a network for one input shape and target into a shared library. The only module that needs TVM's compiler."""
+
+from pathlib import Path
+from typing import Any
+
+import tvm
+from tvm import relax
+
+from engine.compiler.graph import GraphBuilder
+from engine.compiler.targets import Target
+from engine.compiler.tiling import Core
+from models.checkpoints import Checkpoint
+
+
+@tvm.transform.module_pass(opt_level=0, name="LitePosePipeline")
+def _pipeline(module: tvm.IRModule, _: Any) -> tvm.IRModule:
+    """From Relax to the virtual machine. TVM's default pipeline also fuses and schedules operators, which are ours already."""
+    r = relax.transform
+    passes = [
+        r.ToNonDataflow(),
+        r.RemovePurityChecking(),
+        r.CallTIRRewrite(),
+        r.StaticPlanBlockMemory(),
+        r.LowerAllocTensor(),
+        r.KillAfterLastUse(),
+        r.LowerRuntimeBuiltin(),
+        r.ComputePrimValue(),
+        r.VMShapeLower(),
+        r.AttachGlobalSymbol(),
+    ]
+    return tvm.transform.Sequential(passes)(module)
+
+
+def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Target, library: Path) -> None:
+    """Writes the shared library. height, width: of the input in pixels, multiples of 16."""
+    module = GraphBuilder(checkpoint, height, width, Core(target.lanes, target.registers, target.threads)).build()
+    tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
+    with tvm_target:
+        executable = relax.build(module, target=tvm_target, relax_pipeline=_pipeline)
+    executable.export_library(str(library))

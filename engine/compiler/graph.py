@@ -1,0 +1,212 @@
+"""From an architecture and its weights to a Relax module whose operators are our kernels.
+
+Two entry points: `maps` (picture -> both heads' maps) and `candidates` (maps -> the best peaks of each joint).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tvm
+from numpy.typing import NDArray
+from tvm import relax, tirx
+
+from engine.compiler import packing, tiling
+from engine.compiler.kernels.candidates import FindCandidates, find_candidates
+from engine.compiler.kernels.deconv import Deconv, deconv
+from engine.compiler.kernels.emit import blocks
+from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
+from engine.compiler.kernels.head import Head, head
+from engine.compiler.kernels.pointwise import Pointwise, pointwise
+from engine.compiler.kernels.stem import Stem, stem
+from engine.compiler.tiling import Core
+from models.architecture import STEM_CHANNELS, Architecture, Block
+from models.checkpoints import Checkpoint
+from models.normalisation import MEAN, STD
+
+CANDIDATES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """An activation in the blocked layout (C / lanes, H · W, lanes)."""
+
+    value: Any
+    channels: int
+    height: int
+    width: int
+
+
+class GraphBuilder:
+    """Emits one network for one input shape. Equal kernels are built once, whatever the weights."""
+
+    def __init__(self, checkpoint: Checkpoint, height: int, width: int, core: Core) -> None:
+        self.architecture: Architecture = checkpoint.architecture
+        self.joints = checkpoint.skeleton.joint_count
+        self.height, self.width, self.core = height, width, core
+        self._weights = packing.Folded(checkpoint.tensors)
+        self._builder = relax.BlockBuilder()
+        self._kernels: dict[Any, Any] = {}
+
+    def build(self) -> tvm.IRModule:
+        self._maps()
+        self._candidates()
+        return self._builder.get()
+
+    def _maps(self) -> None:
+        picture = relax.Var("picture", relax.TensorType((self.height, self.width * 3), "uint8"))
+        with self._builder.function("maps", [picture]):
+            with self._builder.dataflow():
+                features = [self._stem(picture)]
+                for number, stage in enumerate(self.architecture.blocks()):
+                    features.append(self._stage(f"stage.{number}", stage, features[-1]))
+                output = self._builder.emit_output(relax.Tuple(self._head(features)))
+            self._builder.emit_func_output(output)
+
+    def _candidates(self) -> None:
+        h, w = self.height // 4, self.width // 4
+        maps4 = relax.Var("maps4", relax.TensorType((2 * self.joints, h, w), "float32"))
+        maps2 = relax.Var("maps2", relax.TensorType((self.joints, 2 * h, 2 * w), "float32"))
+        op = FindCandidates(self.joints, h, w, CANDIDATES)
+        kernel = self._kernel(op, (), lambda name: find_candidates(op, name))
+        shapes = [(self.joints, CANDIDATES, 2), (self.joints, CANDIDATES), (self.joints, CANDIDATES)]
+        with self._builder.function("candidates", [maps4, maps2]):
+            with self._builder.dataflow():
+                types = [relax.TensorType(shape, "float32") for shape in shapes]
+                output = self._builder.emit_output(relax.call_tir(kernel, [maps4, maps2], types))
+            self._builder.emit_func_output(output)
+
+    def _kernel(self, op: Any, choices: tuple[Any, ...], build: Callable[[str], tirx.PrimFunc]) -> Any:
+        key = (op, choices)
+        if key not in self._kernels:
+            name = f"{type(op).__name__.lower()}_{len(self._kernels)}"
+            self._kernels[key] = self._builder.add_func(build(name), name)
+        return self._kernels[key]
+
+    def _call(self, kernel: Any, arguments: list[Any], shape: tuple[int, ...]) -> Any:
+        values = [relax.const(np.ascontiguousarray(a)) if isinstance(a, np.ndarray) else a for a in arguments]
+        return self._builder.emit(relax.call_tir(kernel, values, relax.TensorType(shape, "float32")))
+
+    def _blocked(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
+        return (blocks(channels, self.core.lanes), height * width, self.core.lanes)
+
+    def _vector(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return packing.vector(values, self.core.lanes)
+
+    def _stem(self, picture: Any) -> Features:
+        lanes, out_height, out_width = self.core.lanes, self.height // 2, self.width // 2
+        op = Stem(self.height, self.width, STEM_CHANNELS, self.architecture.stem)
+        tile = tiling.tile(self.core, blocks(op.middle, lanes), out_width)
+        rows = tiling.rows_per_task(self.core, out_height, 2)
+        kernel = self._kernel(op, (tile, rows), lambda name: stem(op, tile, rows, lanes, name))
+
+        w1, b1 = self._weights.conv("first.0.0", "first.0.1")
+        mean, std = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
+        w1 = w1 / std[None, :, None, None]
+        b1 = b1 - np.einsum("oiyx,i->o", w1, mean)
+        depth_first = w1[:, ::-1].transpose(0, 2, 3, 1).reshape(op.middle, -1)  # (O, ky, kx, BGR)
+        w2, b2 = self._weights.conv("first.1.0", "first.1.1")
+        w3, b3 = self._weights.conv("first.2", "first.3")
+        # `weight_offset` addresses a group by its own size, so weights are packed for the vectors that a group really has.
+        arguments = [
+            picture,
+            mean[::-1],
+            packing.matrix(depth_first, tile.vectors, lanes),
+            self._vector(b1),
+            packing.depthwise(w2, lanes),
+            self._vector(b2),
+            packing.matrix(w3[:, :, 0, 0], tile.vectors, lanes),
+            self._vector(b3),
+        ]
+        value = self._call(kernel, arguments, self._blocked(op.outputs, out_height, out_width))
+        return Features(value, op.outputs, out_height, out_width)
+
+    def _stage(self, name: str, stage: list[Block], x: Features) -> Features:
+        for number, block in enumerate(stage):
+            x = self._bottleneck(f"{name}.{number}", block, x)
+        return x
+
+    def _bottleneck(self, name: str, block: Block, x: Features) -> Features:
+        lanes = self.core.lanes
+        op = ExpandDepthwise(block.inputs, block.middle, x.height, x.width, block.kernel, block.stride)
+        tile = tiling.expansion_tile(self.core, block.middle, x.width)
+        height, width = x.height // block.stride, x.width // block.stride
+        columns = tiling.depthwise_columns(self.core, width, block.kernel)
+        kernel = self._kernel(op, (tile, columns), lambda name: expand_depthwise(op, tile, columns, lanes, name))
+        w1, b1 = self._weights.conv(f"{name}.inv.0", f"{name}.inv.1")
+        w2, b2 = self._weights.conv(f"{name}.depth_conv.0", f"{name}.depth_conv.1")
+        arguments = [
+            x.value,
+            packing.matrix(w1[:, :, 0, 0], tile.vectors, lanes),
+            self._vector(b1),
+            packing.depthwise(w2, lanes),
+            self._vector(b2),
+        ]
+        middle = self._call(kernel, arguments, self._blocked(block.middle, height, width))
+        w3, b3 = self._weights.conv(f"{name}.point_conv.0", f"{name}.point_conv.1")
+        features = Features(middle, block.middle, height, width)
+        return self._pointwise(features, w3[:, :, 0, 0], b3, x if block.residual else None)
+
+    def _pointwise(
+        self, x: Features, weight: NDArray[np.float32], bias: NDArray[np.float32], residual: Features | None
+    ) -> Features:
+        lanes, pixels = self.core.lanes, x.height * x.width
+        op = Pointwise(x.channels, len(weight), pixels, residual is not None)
+        tile = tiling.tile(self.core, blocks(op.outputs, lanes), pixels)
+        per_task = tiling.pixels_per_task(self.core, op.inputs, pixels, tile.pixels)
+        kernel = self._kernel(op, (tile, per_task), lambda name: pointwise(op, tile, per_task, lanes, name))
+        arguments = [x.value, packing.matrix(weight, tile.vectors, lanes), self._vector(bias)]
+        if residual is not None:
+            arguments.append(residual.value)
+        value = self._call(kernel, arguments, self._blocked(op.outputs, x.height, x.width))
+        return Features(value, op.outputs, x.height, x.width)
+
+    def _head(self, features: list[Features]) -> list[Any]:
+        """The deconv head: three upsampling steps; after the second and the third, an output head."""
+        architecture, maps = self.architecture, []
+        refined = features[-1]
+        for step in range(3):
+            raw = features[-2 - step]
+            refined = self._deconv(step, refined, raw)
+            if step > 0:
+                branches = [(f"final_refined.{step - 1}.conv", refined)]
+                if architecture.fusion:
+                    branches.append((f"final_raw.{step - 1}.conv", features[-3 - step]))
+                maps.append(self._output_head(branches, (3 - step) * self.joints))
+        return maps
+
+    def _deconv(self, step: int, refined: Features, raw: Features) -> Features:
+        lanes, height, width = self.core.lanes, refined.height, refined.width
+        inputs = [("deconv_refined", refined)] + ([("deconv_raw", raw)] if self.architecture.fusion else [])
+        op = Deconv(tuple(x.channels for _, x in inputs), self.architecture.deconv[step], height, width)
+        tile = tiling.tile(self.core, blocks(op.outputs, lanes), width)
+        kernel = self._kernel(op, (tile,), lambda name: deconv(op, tile, lanes, name))
+        scale, shift = self._weights.norm(f"deconv_bnrelu.{step}.0")
+        weights = [
+            packing.transposed(self._weights.weight(f"{name}.{step}") * scale[None, :, None, None], tile.vectors, lanes)
+            for name, _ in inputs
+        ]
+        arguments = [*(x.value for _, x in inputs), *weights, self._vector(shift)]
+        value = self._call(kernel, arguments, self._blocked(op.outputs, 2 * height, 2 * width))
+        return Features(value, op.outputs, 2 * height, 2 * width)
+
+    def _output_head(self, branches: list[tuple[str, Features]], outputs: int) -> Any:
+        lanes, k = self.core.lanes, self.architecture.head_kernel
+        height, width = branches[0][1].height, branches[0][1].width
+        op = Head(tuple(x.channels for _, x in branches), outputs, height, width, k)
+        tile = tiling.tile(self.core, blocks(outputs, lanes), width)
+        rows = tiling.rows_per_task(self.core, height, k - 1)
+        columns = tiling.depthwise_columns(self.core, width, k)
+        kernel = self._kernel(op, (tile, rows, columns), lambda name: head(op, tile, rows, columns, lanes, name))
+        arguments: list[Any] = []
+        for name, x in branches:
+            weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
+            projection = self._weights.weight(f"{name}.3")[:, :, 0, 0]
+            arguments += [
+                x.value,
+                packing.depthwise(weight, lanes),
+                self._vector(bias),
+                packing.matrix(projection, tile.vectors, lanes),
+            ]
+        return self._call(kernel, arguments, (outputs, height, width))

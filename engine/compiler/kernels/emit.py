@@ -1,0 +1,121 @@
+"""The few words in which every kernel is written: functions, tiles of registers, loops over tiles.
+
+Activations lie in the blocked layout (C / lanes, H · W, lanes): one vector register holds one pixel's block of channels.
+Channels are padded to whole blocks with zeros, which stay zeros through every operator.
+The kernels are plain loop nests; an accumulator is a small local buffer that is only indexed by unrolled loops, so that
+LLVM keeps it in registers.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.script.ir_builder import tirx as T
+
+Expr = Any  # a TensorIR expression or a Python number
+RELU6 = (0.0, 6.0)
+RELU = (0.0, None)
+LINEAR = (None, None)
+Clip = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """How many registers one step of a kernel accumulates into: `vectors` output blocks × `pixels` pixels."""
+
+    vectors: int
+    pixels: int
+
+
+def blocks(channels: int, lanes: int) -> int:
+    """Blocks of `lanes` channels that hold `channels`."""
+    return -(-channels // lanes)
+
+
+def prim_func(name: str, body: Callable[[], None]) -> tirx.PrimFunc:
+    """The function that `body` emits; its arguments are declared with `argument`."""
+    with IRBuilder() as builder, T.prim_func():
+        T.func_name(name)
+        T.func_attr({"global_symbol": name, "tirx.noalias": True})
+        body()
+    return builder.get()
+
+
+def argument(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    return T.arg(name, T.buffer(shape, dtype))
+
+
+def scratch(shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    """Memory of one task, from the runtime's workspace pool."""
+    return T.alloc_buffer(shape, dtype, scope="global")
+
+
+def clipped(value: Expr, clip: Clip) -> Expr:
+    low, high = clip
+    if low is not None:
+        value = T.max(value, T.float32(low))
+    if high is not None:
+        value = T.min(value, T.float32(high))
+    return value
+
+
+def zero_fill(buffer: Any, lanes: int, *index: Expr) -> None:
+    """Writes zeros into the block at `index`."""
+    with T.vectorized(0, lanes) as v:
+        T.buffer_store(buffer, T.float32(0), [*index, v])
+
+
+class Registers:
+    """`pixels` × `vectors` accumulators of `lanes` floats."""
+
+    def __init__(self, pixels: int, vectors: int, lanes: int) -> None:
+        self.pixels, self.vectors, self.lanes = pixels, vectors, lanes
+        self.buffer = T.alloc_buffer((pixels * vectors * lanes,), "float32", scope="local")
+
+    @contextmanager
+    def each(self) -> Iterator[tuple[Expr, Expr, Expr]]:
+        """Loops over pixel p, vector j and lane v."""
+        with T.unroll(0, self.pixels) as p, T.unroll(0, self.vectors) as j, T.vectorized(0, self.lanes) as v:
+            yield p, j, v
+
+    def __getitem__(self, place: tuple[Expr, Expr, Expr]) -> Expr:
+        return self.buffer[self._offset(place)]
+
+    def __setitem__(self, place: tuple[Expr, Expr, Expr], value: Expr) -> None:
+        T.buffer_store(self.buffer, value, [self._offset(place)])
+
+    def _offset(self, place: tuple[Expr, Expr, Expr]) -> Expr:
+        p, j, v = place
+        return (p * self.vectors + j) * self.lanes + v
+
+    def fill(self, value: Callable[[Expr, Expr, Expr], Expr]) -> None:
+        with self.each() as (p, j, v):
+            self[p, j, v] = value(p, j, v)
+
+    def multiply_add(self, x: Callable[[Expr], Expr], weight: Callable[[Expr], Expr]) -> None:
+        """Adds x(pixel) · weight(offset), the outer product of one input channel; offset = vector · lanes + lane."""
+        with self.each() as (p, j, v):
+            self[p, j, v] = self[p, j, v] + x(p) * weight(j * self.lanes + v)
+
+    def contract(self, depth: int, x: Callable[[Expr, Expr, Expr], Expr], weight: Callable[[Expr, Expr], Expr]) -> None:
+        """Adds Σ_k x(pixel, block, lane) · weight(k, offset) over `depth` input channels, k = block · lanes + lane."""
+        full, rest = divmod(depth, self.lanes)
+        if full:
+            with T.serial(0, full) as block, T.unroll(0, self.lanes) as lane:
+                self.multiply_add(lambda p: x(p, block, lane), lambda o: weight(block * self.lanes + lane, o))
+        if rest:
+            with T.unroll(0, rest) as lane:
+                self.multiply_add(lambda p: x(p, full, lane), lambda o: weight(full * self.lanes + lane, o))
+
+
+def over_tiles(length: int, step: int, body: Callable[[Expr, int], None]) -> None:
+    """Covers `length` items: body(first, count) in a loop over full tiles of `step`, then once for what is left."""
+    full, rest = divmod(length, step)
+    if full:
+        with T.serial(0, full) as t:
+            body(t * step, step)
+    if rest:
+        body(full * step, rest)

@@ -1,0 +1,77 @@
+"""1×1 convolution as a register-tiled matrix product over pixels, with bias, residual and activation inside."""
+
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from engine.compiler.kernels.emit import (
+    LINEAR,
+    Clip,
+    Expr,
+    Registers,
+    Tile,
+    argument,
+    blocks,
+    clipped,
+    over_tiles,
+    prim_func,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """Y[o, p] = clip(bias[o] + residual[o, p] + Σ_i weight[o, i] · X[i, p]) for every pixel p."""
+
+    inputs: int
+    outputs: int
+    pixels: int
+    residual: bool
+    clip: Clip = LINEAR
+
+
+def weight_offset(group_start: Expr, k: Expr, depth: int, vectors: int, lanes: int) -> Expr:
+    """Place of input channel k's row in weights packed by `packing.matrix`: groups of `vectors` output blocks, each group
+    (depth, vectors · lanes); `group_start` is the group's first block."""
+    return group_start * (depth * lanes) + k * (vectors * lanes)
+
+
+def pointwise(op: Pointwise, tile: Tile, pixels_per_task: int, lanes: int, name: str) -> tirx.PrimFunc:
+    """(X (I, P, lanes), weights, bias, [residual (O, P, lanes)]) -> Y (O, P, lanes). `pixels_per_task` divides P."""
+    in_blocks, out_blocks = blocks(op.inputs, lanes), blocks(op.outputs, lanes)
+    if op.pixels % pixels_per_task:
+        raise ValueError(f"{pixels_per_task} pixels a task do not divide {op.pixels}")
+
+    def body() -> None:
+        x = argument("x", (in_blocks, op.pixels, lanes))
+        w = argument("w", (out_blocks * lanes * op.inputs,))
+        bias = argument("bias", (out_blocks * lanes,))
+        residual = argument("residual", (out_blocks, op.pixels, lanes)) if op.residual else None
+        y = argument("y", (out_blocks, op.pixels, lanes))
+
+        with T.parallel(0, op.pixels // pixels_per_task) as task:
+
+            def group(first: Expr, vectors: int) -> None:
+                def tile_of(start: Expr, pixels: int) -> None:
+                    p0 = task * pixels_per_task + start
+                    acc = Registers(pixels, vectors, lanes)
+                    acc.fill(
+                        lambda p, j, v: (
+                            bias[(first + j) * lanes + v]
+                            if residual is None
+                            else bias[(first + j) * lanes + v] + residual[first + j, p0 + p, v]
+                        )
+                    )
+                    acc.contract(
+                        op.inputs,
+                        lambda p, block, lane: x[block, p0 + p, lane],
+                        lambda k, o: w[weight_offset(first, k, op.inputs, vectors, lanes) + o],
+                    )
+                    with acc.each() as (p, j, v):
+                        T.buffer_store(y, clipped(acc[p, j, v], op.clip), [first + j, p0 + p, v])
+
+                over_tiles(pixels_per_task, tile.pixels, tile_of)
+
+            over_tiles(out_blocks, tile.vectors, group)
+
+    return prim_func(name, body)

@@ -1,0 +1,75 @@
+"""Weights from a checkpoint to the order in which the kernels read them: batch norm folded, channels blocked and padded."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+EPSILON = 1e-5  # of every batch norm, as in the official network
+
+
+class Folded:
+    """Reads convolutions of a checkpoint with the batch norm that follows them already multiplied in.
+
+    tensors: official parameter names, see `models.checkpoints`.
+    """
+
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+        self._tensors = tensors
+
+    def weight(self, name: str) -> Array:
+        return np.asarray(self._tensors[f"{name}.weight"], np.float32)
+
+    def norm(self, name: str) -> tuple[Array, Array]:
+        """Scale and shift of batch norm `name`: y = scale · x + shift."""
+        t = {
+            key: np.asarray(self._tensors[f"{name}.{key}"], np.float64)
+            for key in ("weight", "bias", "running_mean", "running_var")
+        }
+        scale = t["weight"] / np.sqrt(t["running_var"] + EPSILON)
+        return scale.astype(np.float32), (t["bias"] - t["running_mean"] * scale).astype(np.float32)
+
+    def conv(self, conv: str, norm: str) -> tuple[Array, Array]:
+        """Weight (O, I / groups, K, K) and bias (O,) of a convolution with its batch norm."""
+        scale, shift = self.norm(norm)
+        return self.weight(conv) * scale[:, None, None, None], shift
+
+
+def padded(channels: int, lanes: int) -> int:
+    return -(-channels // lanes) * lanes
+
+
+def vector(values: Array, lanes: int) -> Array:
+    """(C,) -> (padded C,)."""
+    return np.pad(values, (0, padded(len(values), lanes) - len(values)))
+
+
+def matrix(weight: Array, vectors: int, lanes: int) -> Array:
+    """(O, I) -> flat: groups of `vectors` blocks of output channels, each (I, vectors · lanes); the last group may be smaller."""
+    outputs, inputs = weight.shape
+    full = np.zeros((padded(outputs, lanes), inputs), np.float32)
+    full[:outputs] = weight
+    step = vectors * lanes
+    return np.concatenate([full[first : first + step].T.reshape(-1) for first in range(0, len(full), step)])
+
+
+def depthwise(weight: Array, lanes: int) -> Array:
+    """(C, 1, K, K) -> (C / lanes, K · K, lanes)."""
+    channels, _, k, _ = weight.shape
+    full = np.zeros((padded(channels, lanes), k * k), np.float32)
+    full[:channels] = weight.reshape(channels, k * k)
+    return np.ascontiguousarray(full.reshape(-1, lanes, k * k).transpose(0, 2, 1))
+
+
+def transposed(weight: Array, vectors: int, lanes: int) -> Array:
+    """A 4×4 stride-2 transposed convolution (I, O, 4, 4) as four 2×2 convolutions: (4 parities, flat matrix of depth 4 · I).
+
+    Output row 2y + a reads input rows y + a - 1 + dy, dy = 0 or 1, through kernel row 3 - a - 2 · dy; columns alike.
+    """
+    parities = []
+    for a in range(2):
+        for b in range(2):
+            taps = [weight[:, :, 3 - a - 2 * dy, 3 - b - 2 * dx].T for dy in range(2) for dx in range(2)]
+            parities.append(matrix(np.concatenate(taps, axis=1), vectors, lanes))
+    return np.stack(parities)

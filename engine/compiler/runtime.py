@@ -1,0 +1,96 @@
+"""Runs a compiled network with TVM's runtime alone: neither TVM's Python package nor its compiler is imported."""
+
+import ctypes
+import importlib.util
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compiler.artifacts import Artifact
+from engine.errors import CompilerError
+from engine.types import Candidates
+
+CPU = 1  # DLPack's device type
+POOLED = 2  # the virtual machine's allocator that reuses memory
+ALIGNMENT = 64  # bytes; the kernels load whole vectors
+Array = NDArray[np.float32]
+
+
+@cache
+def _runtime() -> Any:
+    """The FFI module, with TVM's runtime library loaded into it."""
+    # The pool counts hardware threads and halves them on x86; `set_threads` decides. Pinned workers would fight with the
+    # threads that capture, draw and paint.
+    os.environ.setdefault("TVM_NUM_THREADS", str(os.cpu_count() or 1))
+    os.environ.setdefault("TVM_BIND_THREADS", "0")
+    # The FFI imports torch if it is there, only to exchange tensors with it: seconds and 200 MB that running does not need.
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        import tvm_ffi
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    spec = importlib.util.find_spec("tvm")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    for place in places:
+        for name in ("libtvm_runtime.so", "libtvm_runtime.dylib", "tvm_runtime.dll"):
+            library = Path(place) / "lib" / name
+            if library.is_file():
+                ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
+                return tvm_ffi
+    raise CompilerError("TVM's runtime library was not found. Install it with: pip install apache-tvm==0.27.0.post1")
+
+
+def set_threads(threads: int) -> None:
+    """Workers, this thread included, that share each kernel's tasks."""
+    _runtime().get_global_func("runtime.config_threadpool")(1, threads)
+
+
+def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """An uninitialised array that starts at a multiple of ALIGNMENT."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+class CompiledNetwork:
+    """One network for one input shape.
+
+    picture: (H, W, 3) uint8 BGR, the input; written by the caller before `maps`.
+    """
+
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        ffi = _runtime()
+        self.height, self.width = int(artifact.metadata["height"]), int(artifact.metadata["width"])
+        self.picture: NDArray[np.uint8] = aligned((self.height, self.width, 3), np.uint8)
+        try:
+            machine = ffi.load_module(str(artifact.library))["vm_load_executable"]()
+            machine["vm_initialization"](CPU, 0, POOLED)
+            self._maps, self._candidates = machine["maps"], machine["candidates"]
+        except (RuntimeError, AttributeError, OSError) as error:
+            raise CompilerError(
+                f"The compiled network “{artifact.library}” cannot be loaded: {error}. Delete its folder and try again."
+            ) from error
+        self._machine = machine
+        self._input = ffi.from_dlpack(self.picture.reshape(self.height, self.width * 3))
+        self._from_dlpack = ffi.from_dlpack
+        set_threads(threads)
+
+    def maps(self) -> tuple[Any, Any]:
+        """Runs the network on `picture`. -> tensors (2J, H / 4, W / 4): heatmaps, then tags; (J, H / 2, W / 2): heatmaps.
+        `np.from_dlpack` shows them as arrays without a copy."""
+        coarse, fine = self._maps(self._input)
+        return coarse, fine
+
+    def candidates(self, maps: tuple[Any, Any]) -> Candidates:
+        """The best peaks of each joint."""
+        xy, scores, tags = self._candidates(*maps)
+        return Candidates(np.from_dlpack(xy), np.from_dlpack(scores), np.from_dlpack(tags))
