@@ -1,6 +1,6 @@
 """What a LitePose network looks like: widths, depths, kernels, fusion and resolution, read from YAML. No torch."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,27 @@ def load(name_or_path: str | Path) -> Architecture:
                 f"Unknown model size “{name_or_path}”. Choose one of {', '.join(available())}, or name a YAML file."
             )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ArchitectureError(f"Cannot read the architecture “{path}”: {error}.") from error
+    return from_yaml(text, str(path))
+
+
+def from_yaml(text: str, origin: str) -> Architecture:
+    """Reads the text of a YAML file. `origin` names it in messages."""
+    try:
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ArchitectureError(f"“{path}” is not valid YAML: {error}") from error
-    return parse(content, str(path))
+        raise ArchitectureError(f"“{origin}” is not valid YAML: {error}") from error
+    return parse(content, origin)
+
+
+def to_yaml(architecture: Architecture) -> str:
+    """The text from which `from_yaml` makes the same architecture."""
+    fields = asdict(architecture)
+    fields["stages"] = list(fields["stages"])
+    fields["deconv"] = list(fields["deconv"])
+    return yaml.safe_dump(fields, sort_keys=False)
 
 
 def parse(content: Any, origin: str) -> Architecture:
