@@ -31,11 +31,11 @@ def _unpickle(path: Path) -> Any:
     import torch
 
     # The trainer of the official repository stores its best score beside the weights, as a NumPy number.
-    numbers = [np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32)), type(np.dtype(np.int64))]
-    scalar = np.float64(0).__reduce__()[0]
-    names = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
+    scalar: Any = np.float64(0).__reduce__()[0]
+    numbers: list[Any] = [np.dtype, *(type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64))]
+    numbers += [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]  # NumPy 1 and 2
     try:
-        with torch.serialization.safe_globals([*numbers, *names]), warnings.catch_warnings():
+        with torch.serialization.safe_globals(numbers), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about the age of the file
             return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
