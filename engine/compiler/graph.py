@@ -195,18 +195,13 @@ class GraphBuilder:
         lanes, k = self.core.lanes, self.architecture.head_kernel
         height, width = branches[0][1].height, branches[0][1].width
         op = Head(tuple(x.channels for _, x in branches), outputs, height, width, k)
-        tile = tiling.tile(self.core, blocks(outputs, lanes), width)
+        tile = tiling.tile(self.core, width // lanes, outputs)
         rows = tiling.rows_per_task(self.core, height, k - 1)
         columns = tiling.depthwise_columns(self.core, width, k)
         kernel = self._kernel(op, (tile, rows, columns), lambda name: head(op, tile, rows, columns, lanes, name))
-        arguments: list[Any] = []
+        projections = [self._weights.weight(f"{name}.3")[:, :, 0, 0].T for name, _ in branches]
+        arguments: list[Any] = [np.concatenate(projections)]
         for name, x in branches:
             weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
-            projection = self._weights.weight(f"{name}.3")[:, :, 0, 0]
-            arguments += [
-                x.value,
-                packing.depthwise(weight, lanes),
-                self._vector(bias),
-                packing.matrix(projection, tile.vectors, lanes),
-            ]
+            arguments += [x.value, packing.depthwise(weight, lanes), self._vector(bias)]
         return self._call(kernel, arguments, (outputs, height, width))

@@ -26,6 +26,7 @@ from engine.compiler.kernels.emit import (
 )
 from engine.compiler.kernels.pointwise import weight_offset
 
+Reader = Callable[[Expr, Expr], Expr]
 TAPS = 4  # of one output parity: (dy, dx), each 0 or 1
 
 
@@ -62,15 +63,19 @@ def deconv(op: Deconv, tile: Tile, lanes: int, name: str) -> tirx.PrimFunc:
                     acc = Registers(pixels, vectors, lanes)
                     acc.fill(lambda p, j, v: bias[(first + j) * lanes + v])
                     for source, weight, channels in zip(rows, weights, op.inputs):
+                        parity = parity_y * 2 + parity_x
+
+                        def weight_of(
+                            tap: Expr, weight: Any = weight, channels: int = channels, parity: Expr = parity
+                        ) -> Reader:
+                            depth = TAPS * channels
+                            return lambda k, o: weight[
+                                parity, weight_offset(first, tap * channels + k, depth, vectors, lanes) + o
+                            ]
+
                         with T.serial(0, TAPS) as tap:
-                            acc.contract(
-                                channels,
-                                _reader(source, parity_y + tap // 2, start + parity_x + tap % 2),
-                                lambda k, o: weight[
-                                    parity_y * 2 + parity_x,
-                                    weight_offset(first, tap * channels + k, TAPS * channels, vectors, lanes) + o,
-                                ],
-                            )
+                            pixels_of = _reader(source, parity_y + tap // 2, start + parity_x + tap % 2)
+                            acc.contract(channels, pixels_of, weight_of(tap))
                     with acc.each() as (p, j, v):
                         place = [first + j, (2 * row + parity_y) * (2 * width) + 2 * (start + p) + parity_x, v]
                         T.buffer_store(y, clipped(acc[p, j, v], RELU), place)

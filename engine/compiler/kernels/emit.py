@@ -20,6 +20,8 @@ RELU6 = (0.0, 6.0)
 RELU = (0.0, None)
 LINEAR = (None, None)
 Clip = tuple[float | None, float | None]
+# Input channels whose multiply-adds are unrolled together. With more, LLVM loads ahead until it runs out of registers.
+UNROLL = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ class Registers:
         """Adds Σ_k x(pixel, block, lane) · weight(k, offset) over `depth` input channels, k = block · lanes + lane."""
         full, rest = divmod(depth, self.lanes)
         if full:
-            with T.serial(0, full) as block, T.unroll(0, self.lanes) as lane:
+            with T.serial(0, full) as block, T.serial(0, self.lanes // UNROLL) as part, T.unroll(0, UNROLL) as step:
+                lane = part * UNROLL + step
                 self.multiply_add(lambda p: x(p, block, lane), lambda o: weight(block * self.lanes + lane, o))
         if rest:
             with T.unroll(0, rest) as lane:
@@ -119,3 +122,40 @@ def over_tiles(length: int, step: int, body: Callable[[Expr, int], None]) -> Non
             body(t * step, step)
     if rest:
         body(full * step, rest)
+
+
+def over_vectors(length: int, lanes: int, vectors: int, body: Callable[[Expr, int], None]) -> None:
+    """Covers a row of `length` floats: body(start, count) for up to `vectors` whole vectors at a time. What is less than a
+    vector at the end is covered by one that overlaps the one before it, so `body` must not mind doing a float twice."""
+    if length < lanes:
+        raise ValueError(f"a row of {length} floats is shorter than a vector of {lanes}")
+    over_tiles(length // lanes, vectors, lambda first, count: body(first * lanes, count))
+    if length % lanes:
+        body(length - lanes, 1)
+
+
+def transpose(source: Callable[[int], Expr], sink: Callable[[int, Expr], None], lanes: int) -> None:
+    """Turns a square of `lanes` vectors in registers: sink(i, vector of lane i of source(0), source(1), …).
+
+    Eklundh's method: log2(lanes) rounds, each exchanging halves between pairs of vectors.
+    """
+    square = T.alloc_buffer((lanes * lanes,), "float32", scope="local")
+    spare = T.alloc_buffer((lanes,), "float32", scope="local")
+
+    def row(i: int) -> Expr:
+        return T.ramp(i * lanes, 1, lanes)
+
+    for i in range(lanes):
+        T.buffer_store(square, source(i), [row(i)])
+    step = 1
+    while step < lanes:
+        low = [lane if not lane & step else lanes + lane - step for lane in range(lanes)]
+        high = [lane + step if not lane & step else lanes + lane for lane in range(lanes)]
+        for i in (i for i in range(lanes) if not i & step):
+            pair = [square[row(i)], square[row(i + step)]]
+            T.buffer_store(spare, T.Shuffle(pair, low), [row(0)])
+            T.buffer_store(square, T.Shuffle(pair, high), [row(i + step)])
+            T.buffer_store(square, spare[row(0)], [row(i)])
+        step *= 2
+    for i in range(lanes):
+        sink(i, square[row(i)])

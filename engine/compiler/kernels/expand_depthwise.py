@@ -4,6 +4,7 @@ One task makes a few blocks of middle channels for the whole picture. A ring of 
 expanded activation (6× the input) never reaches memory and nothing is computed twice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -38,9 +39,14 @@ class ExpandDepthwise:
 
 
 def depthwise_row(
-    acc: Registers, columns: int, kernel: int, stride: int, row: "RowReader", weight: "TapReader"
+    acc: Registers,
+    columns: int,
+    kernel: int,
+    stride: int,
+    row: Callable[[int, Expr], Expr],
+    weight: Callable[[int, Expr], Expr],
 ) -> None:
-    """Adds one kernel row: acc[p] += Σ_kx row[p · stride + kx] · weight[kx], for one block of channels.
+    """Adds one kernel row: acc[p] += Σ_kx row(p · stride + kx) · weight(kx), for one block of channels.
 
     Goes by input column, so that each input vector is loaded once and used for all the outputs that it touches.
     """
