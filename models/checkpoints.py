@@ -89,6 +89,8 @@ def load(size_or_path: str | Path) -> Checkpoint:
             f" or import an official checkpoint (main.py models import FILE --size {architecture.name})."
         )
     checkpoint = _read(weights.path)
+    if checkpoint.architecture != architecture:
+        raise WeightsError(f"“{weights.path}” holds another network, {checkpoint.architecture.name}. Remove the file.")
     if not weights.matches_manifest():
         raise WeightsError(f"“{weights.path}” is not the file that the manifest lists. Install the program again.")
     return checkpoint

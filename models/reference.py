@@ -12,15 +12,22 @@ Maps = tuple[NDArray[np.float32], NDArray[np.float32]]
 STRIDE = 32  # input sides are multiples of it
 
 
+def load_module(checkpoint: Checkpoint) -> LitePose:
+    """The network with these weights, ready for inference."""
+    network = LitePose(checkpoint.architecture, checkpoint.skeleton.joint_count).eval()
+    # Not strict: checkpoints leave out the counters of batches, and are complete otherwise by construction.
+    network.load_state_dict({name: torch.tensor(value) for name, value in checkpoint.tensors.items()}, strict=False)
+    return network
+
+
 class ReferenceNetwork:
-    """Not quick, and not meant to be: single precision, no folding, whatever threads PyTorch takes."""
+    """Not quick, and not meant to be: single precision, no folding, whatever threads PyTorch takes.
+
+    module: the network itself, in evaluation mode; takes normalised RGB.
+    """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self._network = LitePose(checkpoint.architecture, checkpoint.skeleton.joint_count).eval()
-        # Not strict: checkpoints leave out the counters of batches, and are complete otherwise by construction.
-        self._network.load_state_dict(
-            {name: torch.tensor(value) for name, value in checkpoint.tensors.items()}, strict=False
-        )
+        self.module = load_module(checkpoint)
         self._mean = torch.tensor(MEAN).reshape(1, 3, 1, 1)
         self._deviation = torch.tensor(STD).reshape(1, 3, 1, 1)
 
@@ -36,5 +43,5 @@ class ReferenceNetwork:
             raise ValueError(f"the sides of image must be multiples of {STRIDE}, not {image.shape[:2]}")
         rgb = torch.tensor(image[..., ::-1].copy(), dtype=torch.float32).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            coarse, fine = self._network((rgb - self._mean) / self._deviation)
+            coarse, fine = self.module((rgb - self._mean) / self._deviation)
         return coarse[0].numpy(), fine[0].numpy()
