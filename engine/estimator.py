@@ -101,13 +101,35 @@ class PoseEstimator:
         target:     a preset's name; the one that fits this machine if left out.
         progress:   called with a sentence at each step of a build.
         """
-        checkpoint = checkpoints.load(size)
+        return cls.from_checkpoint(
+            checkpoints.load(size),
+            engine=engine,
+            input_mode=input_mode,
+            threads=threads,
+            target=target,
+            settings=settings,
+            progress=progress,
+        )
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        engine: str = "tvm",
+        input_mode: str = "auto",
+        threads: int | None = None,
+        target: str | None = None,
+        settings: GroupingSettings | None = None,
+        progress: artifacts.Progress | None = None,
+    ) -> "PoseEstimator":
+        """As `load`, for weights that are already in memory."""
         if engine not in ENGINES:
             raise UsageError(f"Unknown engine “{engine}”. Choose one of {', '.join(ENGINES)}.")
         if engine == "torch":
             from engine.reference_network import ReferenceNetwork
 
-            reference = ReferenceNetwork.opener(checkpoint, threads)
+            reference = ReferenceNetwork.opener(checkpoint)
             return cls(checkpoint, reference, input_mode=input_mode, settings=settings, threads=threads)
         compile_for = targets.load(target, threads)
 

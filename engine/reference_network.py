@@ -20,7 +20,7 @@ class ReferenceNetwork:
         self.picture: NDArray[np.uint8] = np.zeros((shape.height, shape.width, 3), np.uint8)
 
     @classmethod
-    def opener(cls, checkpoint: Checkpoint, threads: int | None) -> Callable[[InputShape], "ReferenceNetwork"]:
+    def opener(cls, checkpoint: Checkpoint) -> Callable[[InputShape], "ReferenceNetwork"]:
         """A function that gives the network for a shape; the model is loaded once. Imports torch."""
         from models.reference import ReferenceNetwork as Model
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import platformdirs
 
+from engine.compiler import ffi
 from engine.compiler.targets import Target
 from engine.errors import CompilerError
 from models.checkpoints import Checkpoint
@@ -122,7 +123,8 @@ def _build(
         raise _unwritable(folder.parent, error) from error
     try:
         progress(f"Loading the compiler to build {name}")
-        from engine.compiler.build import compile_network
+        with ffi.without_torch():
+            from engine.compiler.build import compile_network
 
         progress(f"Compiling {name}")
         compile_network(checkpoint, height, width, target, building / LIBRARY)

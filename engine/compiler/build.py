@@ -12,7 +12,7 @@ from engine.compiler.tiling import Core
 from models.checkpoints import Checkpoint
 
 
-@tvm.transform.module_pass(opt_level=0, name="LitePosePipeline")
+@tvm.transform.module_pass(opt_level=0, name="LitePosePipeline")  # type: ignore[untyped-decorator]
 def _pipeline(module: tvm.IRModule, _: Any) -> tvm.IRModule:
     """From Relax to the virtual machine. TVM's default pipeline also fuses and schedules operators, which are ours already."""
     r = relax.transform

@@ -3,7 +3,6 @@
 import ctypes
 import importlib.util
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compiler import ffi
 from engine.compiler.artifacts import Artifact
 from engine.errors import CompilerError
 from engine.types import Candidates
@@ -28,15 +28,7 @@ def _runtime() -> Any:
     # threads that capture, draw and paint.
     os.environ.setdefault("TVM_NUM_THREADS", str(os.cpu_count() or 1))
     os.environ.setdefault("TVM_BIND_THREADS", "0")
-    # The FFI imports torch if it is there, only to exchange tensors with it: seconds and 200 MB that running does not need.
-    hidden = "torch" not in sys.modules
-    if hidden:
-        sys.modules["torch"] = None  # type: ignore[assignment]
-    try:
-        import tvm_ffi
-    finally:
-        if hidden:
-            del sys.modules["torch"]
+    tvm_ffi = ffi.load()
     spec = importlib.util.find_spec("tvm")
     places = list(spec.submodule_search_locations or []) if spec else []
     for place in places:
@@ -68,20 +60,18 @@ class CompiledNetwork:
     """
 
     def __init__(self, artifact: Artifact, threads: int) -> None:
-        ffi = _runtime()
+        runtime = _runtime()
         self.height, self.width = int(artifact.metadata["height"]), int(artifact.metadata["width"])
         self.picture: NDArray[np.uint8] = aligned((self.height, self.width, 3), np.uint8)
         try:
-            machine = ffi.load_module(str(artifact.library))["vm_load_executable"]()
+            machine = runtime.load_module(str(artifact.library))["vm_load_executable"]()
             machine["vm_initialization"](CPU, 0, POOLED)
             self._maps, self._candidates = machine["maps"], machine["candidates"]
         except (RuntimeError, AttributeError, OSError) as error:
             raise CompilerError(
                 f"The compiled network “{artifact.library}” cannot be loaded: {error}. Delete its folder and try again."
             ) from error
-        self._machine = machine
-        self._input = ffi.from_dlpack(self.picture.reshape(self.height, self.width * 3))
-        self._from_dlpack = ffi.from_dlpack
+        self._input = runtime.from_dlpack(self.picture.reshape(self.height, self.width * 3))
         set_threads(threads)
 
     def maps(self) -> tuple[Any, Any]:
@@ -93,4 +83,5 @@ class CompiledNetwork:
     def candidates(self, maps: tuple[Any, Any]) -> Candidates:
         """The best peaks of each joint."""
         xy, scores, tags = self._candidates(*maps)
-        return Candidates(np.from_dlpack(xy), np.from_dlpack(scores), np.from_dlpack(tags))
+        arrays = (np.asarray(np.from_dlpack(tensor), np.float32) for tensor in (xy, scores, tags))
+        return Candidates(*arrays)

@@ -1,0 +1,166 @@
+"""Every runtime that can be measured, behind one call: a prepared network that runs once and gives both heads' maps.
+
+Each is set up for its own best latency with the given number of threads; what was set is reported beside its figures.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UsageError
+from models.normalisation import MEAN, STD
+
+Maps = list[NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an engine is asked to run.
+
+    weights: a size name or weights file, or "synthetic:SIZE" for a size without weights.
+    onnx:    the same network, for runtimes that read ONNX.
+    picture: (H, W, 3) uint8 BGR, at the network's input shape.
+    """
+
+    weights: str
+    onnx: Path
+    picture: NDArray[np.uint8]
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """run: one inference; its result's maps are (2J, H / 4, W / 4) and (J, H / 2, W / 2). settings: for the report."""
+
+    run: Callable[[], Maps]
+    settings: dict[str, Any]
+
+
+def checkpoint_of(weights: str) -> Any:
+    from models import architecture, checkpoints
+    from models.skeleton import COCO_17
+
+    kind, _, size = weights.partition(":")
+    if kind == "synthetic":
+        return checkpoints.synthetic(architecture.load(size), COCO_17, seed=0)
+    return checkpoints.load(weights)
+
+
+def normalised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(H, W, 3) uint8 BGR -> (1, 3, H, W) float32, normalised RGB: what the other runtimes are given ready-made."""
+    rgb = (picture[:, :, ::-1].astype(np.float32) - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None])
+
+
+def _tvm(job: Job) -> Prepared:
+    from engine.compiler import artifacts, targets
+    from engine.compiler.runtime import CompiledNetwork
+
+    target = targets.load(threads=job.threads)
+    height, width = job.picture.shape[:2]
+    artifact = artifacts.obtain(checkpoint_of(job.weights), height, width, target)
+    network = CompiledNetwork(artifact, job.threads)
+    network.picture[:] = job.picture
+
+    def run() -> Maps:
+        return [np.asarray(np.from_dlpack(tensor), np.float32) for tensor in network.maps()]
+
+    return Prepared(run, {"target": target.name, "input": "uint8 picture", "tvm": artifact.metadata["tvm"]})
+
+
+def _onnxruntime(job: Job) -> Prepared:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = job.threads, 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(str(job.onnx), options, providers=["CPUExecutionProvider"])
+    name, picture = session.get_inputs()[0].name, normalised(job.picture)
+    settings = {
+        "version": onnxruntime.__version__,
+        "optimisation": "all",
+        "execution": "sequential",
+        "intra_op_threads": job.threads,
+    }
+    return Prepared(lambda: [np.asarray(output)[0] for output in session.run(None, {name: picture})], settings)
+
+
+def _openvino(job: Job) -> Prepared:
+    import openvino
+
+    config = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": job.threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(job.onnx), "CPU", config)
+    request, picture = compiled.create_infer_request(), normalised(job.picture)
+
+    def run() -> Maps:
+        request.infer([picture], share_inputs=True)
+        return [request.get_output_tensor(i).data[0] for i in range(2)]
+
+    return Prepared(run, {"version": openvino.__version__, **config})
+
+
+def _torch(job: Job, *, compiled: bool = False) -> Prepared:
+    from importlib.metadata import version
+
+    from models.export import torch_runner
+
+    run = torch_runner(checkpoint_of(job.weights), normalised(job.picture), job.threads, compiled=compiled)
+    return Prepared(run, {"version": version("torch"), "compiled": compiled, "threads": job.threads})
+
+
+def _torch_compile(job: Job) -> Prepared:
+    return _torch(job, compiled=True)
+
+
+def _gemm(job: Job) -> Prepared:
+    side = GEMM_SIDE
+    generator = np.random.default_rng(0)
+    a, b = (generator.random((side, side), np.float32) for _ in range(2))
+    out = np.empty((side, side), np.float32)
+
+    def run() -> Maps:
+        np.matmul(a, b, out=out)
+        return []
+
+    return Prepared(run, {"side": side, "numpy": np.__version__})
+
+
+GEMM, GEMM_SIDE = "gemm", 1024  # NumPy's matrix product, side × side: the machine's practical peak
+_ENGINES: dict[str, Callable[[Job], Prepared]] = {
+    "tvm": _tvm,
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "torch": _torch,
+    "torch-compile": _torch_compile,
+    GEMM: _gemm,
+}
+OURS = "tvm"
+NAMES = [name for name in _ENGINES if name != GEMM]
+NEEDS_ONNX = ("onnxruntime", "openvino")
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Environment of an engine's process: libraries that count cores for themselves are told how many there are."""
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+
+
+def prepare(name: str, job: Job) -> Prepared:
+    """Raises UsageError for a runtime that is not installed."""
+    try:
+        return _ENGINES[name](job)
+    except ImportError as error:
+        raise UsageError(
+            f"Engine “{name}” is not installed ({error}). Install it with: pip install -r requirements-bench.txt"
+        ) from error

@@ -1,0 +1,127 @@
+"""The compiled network against PyTorch and the decode front against NumPy, for every kind of network that YAML can say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.compiler import artifacts, targets
+from engine.compiler.runtime import CompiledNetwork, aligned
+from engine.decode.peaks import find_candidates
+from models import architecture, checkpoints
+from models.checkpoints import Checkpoint
+from models.reference import ReferenceNetwork
+from models.skeleton import COCO_17, CROWDPOSE_14, Skeleton
+
+SMALL = {
+    "resolution": 64,
+    "stem": 8,
+    "kernel": 3,
+    "stages": [
+        {"width": 8, "depth": 2, "stride": 2},
+        {"width": 12, "depth": 1, "stride": 2, "kernel": 5, "expansion": 3},
+        {"width": 20, "depth": 2, "stride": 2, "kernel": 9, "expansion": 2},
+        {"width": 24, "depth": 1, "stride": 1, "kernel": 7, "expansion": 4},
+    ],
+    "deconv": [12, 24, 20],
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITEPOSE_CACHE", str(tmp_path / "cache"))
+
+
+def small(skeleton: Skeleton = COCO_17, **changes: object) -> Checkpoint:
+    return checkpoints.synthetic(architecture.parse({**SMALL, **changes}, "small.yaml"), skeleton, seed=3)
+
+
+def compiled(checkpoint: Checkpoint, width: int, height: int, lanes: int | None = None) -> CompiledNetwork:
+    target = targets.load(threads=2)
+    if lanes:
+        target = replace(target, lanes=lanes)
+    return CompiledNetwork(artifacts.obtain(checkpoint, height, width, target), threads=2)
+
+
+def largest_error(network: CompiledNetwork, checkpoint: Checkpoint, seed: int = 0) -> float:
+    """Relative to the range of PyTorch's maps."""
+    shape = network.picture.shape
+    network.picture[:] = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    ours = [np.from_dlpack(maps) for maps in network.maps()]
+    theirs = ReferenceNetwork(checkpoint).maps(network.picture)
+    assert [a.shape for a in ours] == [b.shape for b in theirs]
+    return max(float(np.abs(a - b).max() / np.ptp(b)) for a, b in zip(ours, theirs))
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_every_vector_width_computes_what_pytorch_computes(lanes: int) -> None:
+    checkpoint = small()
+    assert largest_error(compiled(checkpoint, 96, 64, lanes), checkpoint) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fusion": False},
+        {"kernel": 9, "head_kernel": 3, "stem": 17},
+        {"kernel": 5, "expansion": 1, "head_kernel": 9},
+        {"kernel": 7, "deconv": [64, 33, 8], "head_kernel": 7},
+    ],
+)
+def test_a_searched_network_is_one_more_yaml(changes: dict[str, object]) -> None:
+    checkpoint = small(**changes)
+    assert largest_error(compiled(checkpoint, 64, 96), checkpoint) < 1e-4
+
+
+def test_crowdpose_has_fourteen_joints() -> None:
+    checkpoint = small(CROWDPOSE_14)
+    network = compiled(checkpoint, 64, 64)
+    assert largest_error(network, checkpoint) < 1e-4
+    assert network.candidates(network.maps()).scores.shape == (14, 30)
+
+
+def test_the_border_is_padded_as_the_network_was_trained() -> None:
+    """Normalisation is folded into the first layer, whose zero padding then stands for the mean colour."""
+    checkpoint = small()
+    network = compiled(checkpoint, 64, 64)
+    network.picture[:] = 255
+    ours, theirs = np.from_dlpack(network.maps()[0]), ReferenceNetwork(checkpoint).maps(network.picture)[0]
+    edge = np.abs(ours - theirs)[:, [0, -1]].max()
+    assert edge < 1e-4 * np.ptp(theirs)
+
+
+def as_tensors(network: CompiledNetwork, *maps: np.ndarray) -> tuple[object, object]:
+    import tvm_ffi
+
+    placed = []
+    for array in maps:
+        copy = aligned(array.shape, np.float32)
+        copy[:] = array
+        placed.append(tvm_ffi.from_dlpack(copy))
+    return placed[0], placed[1]
+
+
+@pytest.mark.parametrize("kind", ["smooth", "plateaus", "ties", "nothing", "borders"])
+def test_the_decode_front_decides_like_numpy(kind: str) -> None:
+    network = compiled(small(), 96, 64)
+    rng = np.random.default_rng(7)
+    coarse = rng.normal(size=(34, 16, 24)).astype(np.float32)
+    fine = rng.normal(size=(17, 32, 48)).astype(np.float32)
+    if kind == "plateaus":  # few values, exact in binary, so that equal sums are equal to the bit
+        coarse, fine = np.round(coarse * 0.7), np.round(fine * 0.7)
+    elif kind == "ties":
+        coarse[:17], fine[:] = 0, rng.integers(0, 2, fine.shape)
+    elif kind == "nothing":
+        coarse[:17], fine[:] = -1, -1
+    elif kind == "borders":
+        coarse[:17] = fine[:] = 0
+        fine[:, 0, :], fine[:, :, -1] = 1, 2
+    ours = network.candidates(as_tensors(network, coarse, fine))
+    theirs = find_candidates(coarse.astype(np.float32), fine.astype(np.float32))
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-6)
+    found = theirs.scores > 0
+    np.testing.assert_allclose(ours.xy[found], theirs.xy[found], atol=1e-3)
+    np.testing.assert_allclose(ours.tags[found], theirs.tags[found], atol=1e-5)
+    assert not ours.xy[~found].any()
+    assert not ours.tags[~found].any()
