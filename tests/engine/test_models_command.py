@@ -1,0 +1,99 @@
+import pytest
+import torch
+
+import main
+from models import architecture, checkpoints
+from models.litepose import LitePose
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LITEPOSE_WEIGHTS", str(tmp_path / "imported"))
+    return tmp_path / "imported"
+
+
+@pytest.fixture
+def official(tmp_path):
+    path = tmp_path / "model_best.pth.tar"
+    state = LitePose(architecture.load("s"), 14).state_dict()
+    torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}}, path)
+    return path
+
+
+def test_list_has_every_size_with_its_cost_and_accuracy(capsys):
+    assert main.main(["models", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:5]] == ["size", *architecture.SIZES]
+    assert "256×256" in lines[1]
+    assert "0.89" in lines[1]
+    assert "1.16" in lines[1]
+    assert "yes" in lines[1]
+
+
+def test_show_tells_the_network_and_where_its_weights_are(capsys):
+    assert main.main(["models", "show", "xs"]) == 0
+    text = capsys.readouterr().out
+    assert "xs.safetensors" in text
+    assert "coco-17 (17 joints)" in text
+    assert checkpoints.load("xs").sha256 in text
+    assert "AP, all" in text
+    assert architecture.from_yaml(text[text.index("name: xs") :], "shown") == architecture.load("xs")
+
+
+def test_an_imported_checkpoint_can_be_used_as_its_size(official, folder, capsys):
+    assert main.main(["models", "import", str(official), "--size", "s"]) == 0
+    assert "crowdpose-14" in capsys.readouterr().out
+    assert checkpoints.load("s").skeleton.joint_count == 14
+    assert main.main(["models", "list"]) == 0
+    assert "imported" in capsys.readouterr().out.splitlines()[2]
+    assert main.main(["models", "show", "s"]) == 0
+    assert str(folder / "s.safetensors") in capsys.readouterr().out
+
+
+def test_import_to_a_file(official, tmp_path, folder, capsys):
+    output = tmp_path / "mine.safetensors"
+    assert main.main(["models", "import", str(official), "--size", "s", "--joints", "14", "--output", str(output)]) == 0
+    assert checkpoints.load(output).architecture.name == "s"
+    assert not folder.exists()
+    assert main.main(["models", "show", str(output)]) == 0
+    assert "model_best.pth.tar" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["show", "xxl"], 1, "Unknown model size “xxl”"),
+        (["show", "none.safetensors"], 1, "There is no file"),
+        (["import", "none.pth", "--size", "s"], 1, "There is no file"),
+        (["import", "OFFICIAL", "--size", "m"], 1, "They fit size s with 14 joints"),
+        (["import", "OFFICIAL", "--size", "s", "--joints", "17"], 1, "They fit size s with 14 joints"),
+        (["import", "OFFICIAL", "--size", "s", "--output", "a.bin"], 2, "named otherwise"),
+    ],
+)
+def test_failures_are_one_line_on_the_error_output(official, capsys, arguments, code, said):
+    arguments = [str(official) if word == "OFFICIAL" else word for word in arguments]
+    assert main.main(["models", *arguments]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert said in captured.err
+
+
+def test_a_network_of_ones_own_needs_a_place(official, tmp_path, capsys):
+    own = tmp_path / "own.yaml"
+    own.write_text(architecture.to_yaml(architecture.load("s")).replace("name: s", "name: own"))
+    assert main.main(["models", "import", str(official), "--size", str(own)]) == 2
+    assert "--output" in capsys.readouterr().err
+    output = tmp_path / "own.safetensors"
+    assert main.main(["models", "import", str(official), "--size", str(own), "--output", str(output)]) == 0
+    assert checkpoints.load(output).architecture.name == "own"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["list", "more"], ["import", "a.pth"], ["import", "a.pth", "--size", "s", "--joints", "3"]]
+)
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main.main(["models", *arguments])
+    assert stopped.value.code == 2
