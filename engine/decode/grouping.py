@@ -1,0 +1,199 @@
+"""From candidates to people: associative embedding (Newell et al., NeurIPS 2017), as HigherHRNet and LitePose decode it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from engine.decode.proportions import joint_distances
+from engine.errors import WeightsError
+from engine.types import UNTRACKED, Candidates, Poses
+from models.skeleton import Skeleton
+
+# People kept while grouping, per person that may come out: noise starts people that end up as one joint.
+SPARE = 4
+# Joints are a little off. Two that lie close together would otherwise make a whole person seem tiny.
+SLACK = 4.0  # input pixels, one pixel of the coarser maps
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingSettings:
+    """What counts as a joint and as a person. The defaults suit a viewer; COCO's evaluation wants every guess.
+
+    joint_threshold:  a candidate's score must be above it.
+    tag_threshold:    a candidate whose tag is further from a person's mean tag belongs to someone else.
+    max_people:       the best ones are kept.
+    min_joints:       people with fewer joints are dropped.
+    person_threshold: people with a lower person score are dropped.
+    body_weight:      how much a candidate's distance to a person's body counts beside its tag. 0: tags alone decide.
+    """
+
+    joint_threshold: float = 0.1
+    tag_threshold: float = 1.0
+    max_people: int = 30
+    min_joints: int = 4
+    person_threshold: float = 0.08
+    body_weight: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not self.joint_threshold >= 0:
+            raise ValueError(f"joint_threshold must be at least 0, not {self.joint_threshold}")
+        if not self.tag_threshold > 0:
+            raise ValueError(f"tag_threshold must be above 0, not {self.tag_threshold}")
+        if not self.body_weight >= 0:
+            raise ValueError(f"body_weight must be at least 0, not {self.body_weight}")
+        if self.max_people < 1 or self.min_joints < 1:
+            raise ValueError(f"max_people and min_joints must be at least 1, not {self.max_people}, {self.min_joints}")
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> "GroupingSettings":
+        """Reads the settings that weights carry in their metadata; what is not there keeps its default.
+
+        Raises WeightsError if one of them is not a number or impossible.
+        """
+        found: dict[str, float | int] = {}
+        for field in fields(cls):
+            if field.name not in metadata:
+                continue
+            text = metadata[field.name]
+            try:
+                found[field.name] = int(text) if isinstance(field.default, int) else float(text)
+            except ValueError:
+                raise WeightsError(
+                    f"The weights' metadata has {field.name} = “{text}”, which is not a number."
+                ) from None
+        try:
+            return cls(**found)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise WeightsError(f"The weights' metadata has impossible grouping settings: {error}.") from error
+
+
+def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings) -> Poses:
+    """Assigns each joint's candidates to people; best person first, keypoints in the pixels of the model's input.
+
+    Joints are visited in the skeleton's order. Candidates of a joint and people so far are matched one to one so that
+    the sum of score × fit is greatest (Hungarian method). Fit falls from 1 to 0 with the squared tag distance, in units
+    of the threshold, and with the squared distance to the body, in units of what the person's size allows. Candidates
+    that fit nobody start new people. Those with a NaN anywhere are ignored.
+
+    A person's score is the sum of its joints' scores divided by J, as in the bottom-up papers' COCO submissions.
+    Raises ValueError if the candidates are not of the skeleton's joints.
+    """
+    if len(candidates.scores) != skeleton.joint_count:
+        raise ValueError(f"{skeleton.name} has {skeleton.joint_count} joints, not {len(candidates.scores)}")
+    chosen = _usable(candidates, settings)
+    people = _People(skeleton, SPARE * settings.max_people, _typical_height(candidates, chosen))
+    for step, joint in enumerate(skeleton.order):
+        order = chosen[joint]
+        if not len(order):
+            continue
+        xy, scores, tags = candidates.xy[joint, order], candidates.scores[joint, order], candidates.tags[joint, order]
+        new = np.arange(len(order))
+        if people.count:
+            benefit = scores[:, None] * people.fit(step, xy, tags, settings)
+            rows, columns = linear_sum_assignment(benefit, maximize=True)
+            fits = benefit[rows, columns] > 0
+            rows = rows[fits]
+            people.add(columns[fits], step, xy[rows], scores[rows], tags[rows])
+            new = np.delete(new, rows)
+        new = people.start(new)
+        people.add(np.arange(people.count - len(new), people.count), step, xy[new], scores[new], tags[new])
+    return people.poses(settings)
+
+
+def _usable(candidates: Candidates, settings: GroupingSettings) -> list[NDArray[np.intp]]:
+    """Per joint, the candidates that count, by score and place: the order in which they came decides nothing."""
+    scores, tags, x, y = candidates.scores, candidates.tags, candidates.xy[..., 0], candidates.xy[..., 1]
+    usable = (scores > settings.joint_threshold) & np.isfinite(scores) & np.isfinite(tags)
+    usable &= np.isfinite(x) & np.isfinite(y)
+    order = np.lexsort((tags, y, x, -scores), axis=-1)
+    return [row[here] for row, here in zip(order, np.take_along_axis(usable, order, axis=1))]
+
+
+def _typical_height(candidates: Candidates, chosen: list[NDArray[np.intp]]) -> float:
+    """Stands in for the height of someone of whom one joint is known; generous, for a face can fill the picture."""
+    places = np.concatenate([candidates.xy[joint, order] for joint, order in enumerate(chosen)])
+    return max(1.0, 4 * float(np.ptp(places, axis=0).max())) if len(places) else 1.0
+
+
+class _People:
+    """The people so far. Arrays have a row per person, `count` of them in use, and columns in the order of visits."""
+
+    def __init__(self, skeleton: Skeleton, capacity: int, typical_height: float) -> None:
+        joints = skeleton.joint_count
+        order = np.array(skeleton.order)
+        self.skeleton = skeleton
+        self.count = 0
+        self._order = order
+        self._per_distance = 1 / joint_distances(skeleton)[order[:, None], order]
+        self._typical_height = typical_height
+        self._x = np.zeros((capacity, joints), np.float32)
+        self._y = np.zeros((capacity, joints), np.float32)
+        self._scores = np.zeros((capacity, joints), np.float32)
+        self._found = np.zeros((capacity, joints), np.float32)  # 1 or 0: a factor below
+        self._tag_sums = np.zeros(capacity, np.float32)
+        self._sizes = np.zeros(capacity, np.int64)
+        self._heights = np.zeros(capacity, np.float32)  # as far as two joints have shown it; 0 while there is one
+
+    def fit(
+        self, step: int, xy: NDArray[np.float32], tags: NDArray[np.float32], settings: GroupingSettings
+    ) -> NDArray[np.float32]:
+        """(candidates, people) from 0, not this person's joint, to 1, in the middle of what is expected.
+
+        A candidate's distance to the body is the worst of its distances to the person's joints, each relative to how far
+        apart the two can be at the person's height: one impossible limb is enough to speak against it.
+        """
+        people = slice(self.count)
+        tag_distance = tags[:, None] - self._tag_sums[people] / self._sizes[people]
+        height = np.where(self._heights[people] > 0, self._heights[people], self._typical_height)
+        stretch = (self._found[people, :step] * self._per_distance[step, :step] / height[:, None]) ** 2
+        away = (xy[:, 0, None, None] - self._x[people, :step]) ** 2
+        away += (xy[:, 1, None, None] - self._y[people, :step]) ** 2
+        away *= stretch
+        distance = tag_distance**2 / settings.tag_threshold**2 + settings.body_weight * away.max(axis=2)
+        fit: NDArray[np.float32] = np.maximum(0, 1 - distance)
+        return fit
+
+    def start(self, candidates: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Makes room for one person per candidate. Returns the candidates for which there is room."""
+        candidates = candidates[: len(self._sizes) - self.count]
+        self.count += len(candidates)
+        return candidates
+
+    def add(
+        self,
+        people: NDArray[np.intp],
+        step: int,
+        xy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        tags: NDArray[np.float32],
+    ) -> None:
+        """Gives each of the people one candidate as its joint."""
+        if step and len(people):
+            away = np.hypot(xy[:, :1] - self._x[people, :step], xy[:, 1:] - self._y[people, :step]) + SLACK
+            shown = (away * self._found[people, :step] * self._per_distance[step, :step]).max(axis=1)
+            self._heights[people] = np.maximum(self._heights[people], shown)
+        self._x[people, step] = xy[:, 0]
+        self._y[people, step] = xy[:, 1]
+        self._scores[people, step] = scores
+        self._found[people, step] = 1
+        self._tag_sums[people] += tags
+        self._sizes[people] += 1
+
+    def poses(self, settings: GroupingSettings) -> Poses:
+        """Everyone who is good enough, best first, in the skeleton's own order of joints."""
+        people = slice(self.count)
+        scores = np.minimum(self._scores[people], 1)
+        totals = scores.sum(axis=1) / self.skeleton.joint_count
+        good = (self._sizes[people] >= settings.min_joints) & (totals >= settings.person_threshold)
+        best = np.flatnonzero(good)[np.argsort(-totals[good], kind="stable")][: settings.max_people]
+        keypoints = np.full((len(best), self.skeleton.joint_count, 2), np.nan, np.float32)
+        found = self._found[best] > 0
+        keypoints[:, self._order, 0] = np.where(found, self._x[best], np.nan)
+        keypoints[:, self._order, 1] = np.where(found, self._y[best], np.nan)
+        joint_scores = np.zeros((len(best), self.skeleton.joint_count), np.float32)
+        joint_scores[:, self._order] = scores[best]
+        ids = np.full(len(best), UNTRACKED, np.int64)
+        return Poses(keypoints, joint_scores, totals[best].astype(np.float32), ids, self.skeleton)
