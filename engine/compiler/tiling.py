@@ -20,18 +20,22 @@ class Core:
     registers: int
     threads: int
 
+    @property
+    def accumulators(self) -> int:
+        """Registers that a tile may take; with more, LLVM runs out of them for inputs and weights and spills."""
+        return self.registers * 3 // 4
+
 
 def tile(core: Core, vectors: int, pixels: int) -> Tile:
     """The best register tile for `vectors` output blocks × `pixels` pixels in a row.
 
-    A tile of V × P accumulators does V · P multiply-adds for V + P loads; accumulators, weights and one input must fit the
-    registers, and fewer than eight accumulators leave the multipliers waiting for each other. What a division by the tile
+    A tile of V × P accumulators does V · P multiply-adds for V + P loads, and fewer than eight accumulators leave the multipliers waiting for each other. What a division by the tile
     leaves over is done by a smaller, slower tile.
     """
     best, best_cost = Tile(1, 1), float("inf")
     for v in range(1, min(vectors, 6) + 1):
         for p in range(1, min(pixels, 16) + 1):
-            if v * p + v + 1 > core.registers:
+            if v * p > core.accumulators:
                 continue
             cost = _cover(vectors, v) * _cover(pixels, p)
             cost *= max(1.0, 8 / (v * p)) * max(1.0, (v + p) / (v * p) + 0.55)
@@ -56,7 +60,7 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
     for v in (v for v in range(1, 5) if mid_blocks % v == 0):
         candidate = tile(core, v, width)
         if candidate.vectors != v:
-            candidate = Tile(v, max(1, min(width, (core.registers - v - 1) // v)))
+            candidate = Tile(v, max(1, min(width, core.accumulators // v)))
         tasks = mid_blocks // v
         rounds = -(-tasks // core.threads) * core.threads / tasks
         loads = (v + candidate.pixels) / (v * candidate.pixels)
