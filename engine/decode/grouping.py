@@ -16,6 +16,8 @@ from models.skeleton import Skeleton
 SPARE = 4
 # Joints are a little off. Two that lie close together would otherwise make a whole person seem tiny.
 SLACK = 4.0  # input pixels, one pixel of the coarser maps
+# A face turned aside looks smaller than it is.
+GENEROUS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class GroupingSettings:
     max_people: int = 30
     min_joints: int = 4
     person_threshold: float = 0.08
-    body_weight: float = 0.25
+    body_weight: float = 0.2
 
     def __post_init__(self) -> None:
         if not self.joint_threshold >= 0:
@@ -83,14 +85,20 @@ def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings
     """
     if len(candidates.scores) != skeleton.joint_count:
         raise ValueError(f"{skeleton.name} has {skeleton.joint_count} joints, not {len(candidates.scores)}")
-    chosen = _usable(candidates, settings)
-    people = _People(skeleton, SPARE * settings.max_people, _typical_height(candidates, chosen))
+    usable = _usable(candidates, settings)
+    # By score and place: the order in which they came decides nothing.
+    sorting = np.lexsort((candidates.tags, candidates.xy[..., 1], candidates.xy[..., 0], -candidates.scores), axis=-1)
+    people = _People(skeleton, SPARE * settings.max_people)
     for step, joint in enumerate(skeleton.order):
-        order = chosen[joint]
-        if not len(order):
+        chosen = sorting[joint][usable[joint][sorting[joint]]]
+        if not len(chosen):
             continue
-        xy, scores, tags = candidates.xy[joint, order], candidates.scores[joint, order], candidates.tags[joint, order]
-        new = np.arange(len(order))
+        xy, scores, tags = (
+            candidates.xy[joint, chosen],
+            candidates.scores[joint, chosen],
+            candidates.tags[joint, chosen],
+        )
+        new = np.arange(len(chosen))
         if people.count:
             benefit = scores[:, None] * people.fit(step, xy, tags, settings)
             rows, columns = linear_sum_assignment(benefit, maximize=True)
@@ -98,44 +106,66 @@ def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings
             rows = rows[fits]
             people.add(columns[fits], step, xy[rows], scores[rows], tags[rows])
             new = np.delete(new, rows)
-        new = people.start(new)
-        people.add(np.arange(people.count - len(new), people.count), step, xy[new], scores[new], tags[new])
+        new = new[: people.room]
+        if len(new):
+            heights = _likely_heights(joint, xy[new], tags[new], candidates, usable, skeleton, settings)
+            people.start(step, xy[new], scores[new], tags[new], heights)
     return people.poses(settings)
 
 
-def _usable(candidates: Candidates, settings: GroupingSettings) -> list[NDArray[np.intp]]:
-    """Per joint, the candidates that count, by score and place: the order in which they came decides nothing."""
-    scores, tags, x, y = candidates.scores, candidates.tags, candidates.xy[..., 0], candidates.xy[..., 1]
-    usable = (scores > settings.joint_threshold) & np.isfinite(scores) & np.isfinite(tags)
-    usable &= np.isfinite(x) & np.isfinite(y)
-    order = np.lexsort((tags, y, x, -scores), axis=-1)
-    return [row[here] for row, here in zip(order, np.take_along_axis(usable, order, axis=1))]
+def _usable(candidates: Candidates, settings: GroupingSettings) -> NDArray[np.bool_]:
+    """(J, K) which candidates count."""
+    scores = candidates.scores
+    usable: NDArray[np.bool_] = (scores > settings.joint_threshold) & np.isfinite(scores) & np.isfinite(candidates.tags)
+    return usable & np.isfinite(candidates.xy).all(axis=2)
 
 
-def _typical_height(candidates: Candidates, chosen: list[NDArray[np.intp]]) -> float:
-    """Stands in for the height of someone of whom one joint is known; generous, for a face can fill the picture."""
-    places = np.concatenate([candidates.xy[joint, order] for joint, order in enumerate(chosen)])
-    return max(1.0, 4 * float(np.ptp(places, axis=0).max())) if len(places) else 1.0
+def _likely_heights(
+    joint: int,
+    xy: NDArray[np.float32],
+    tags: NDArray[np.float32],
+    candidates: Candidates,
+    usable: NDArray[np.bool_],
+    skeleton: Skeleton,
+    settings: GroupingSettings,
+) -> NDArray[np.float32]:
+    """(n,) body heights of people of whom one joint is known, infinite where nothing shows it.
+
+    Each other joint's nearest candidate with a similar tag implies a height. Some belong to somebody else and lie too
+    far, so a low one is taken; but not the lowest, for one may lie near by chance.
+    """
+    away = np.hypot(xy[:, 0, None, None] - candidates.xy[..., 0], xy[:, 1, None, None] - candidates.xy[..., 1])
+    similar = usable & (np.abs(tags[:, None, None] - candidates.tags) < settings.tag_threshold)
+    nearest = np.where(similar, away, np.inf).min(axis=2) / joint_distances(skeleton)[joint]
+    nearest[:, joint] = np.inf
+    nearest.sort(axis=1)
+    fifth = np.maximum(np.isfinite(nearest).sum(axis=1) - 1, 0) // 5
+    heights: NDArray[np.float32] = GENEROUS * nearest[np.arange(len(xy)), fifth]
+    return heights
 
 
 class _People:
     """The people so far. Arrays have a row per person, `count` of them in use, and columns in the order of visits."""
 
-    def __init__(self, skeleton: Skeleton, capacity: int, typical_height: float) -> None:
+    def __init__(self, skeleton: Skeleton, capacity: int) -> None:
         joints = skeleton.joint_count
         order = np.array(skeleton.order)
         self.skeleton = skeleton
         self.count = 0
         self._order = order
         self._per_distance = 1 / joint_distances(skeleton)[order[:, None], order]
-        self._typical_height = typical_height
         self._x = np.zeros((capacity, joints), np.float32)
         self._y = np.zeros((capacity, joints), np.float32)
         self._scores = np.zeros((capacity, joints), np.float32)
         self._found = np.zeros((capacity, joints), np.float32)  # 1 or 0: a factor below
         self._tag_sums = np.zeros(capacity, np.float32)
         self._sizes = np.zeros(capacity, np.int64)
-        self._heights = np.zeros(capacity, np.float32)  # as far as two joints have shown it; 0 while there is one
+        self._heights = np.zeros(capacity, np.float32)
+
+    @property
+    def room(self) -> int:
+        """How many more people may start."""
+        return len(self._sizes) - self.count
 
     def fit(
         self, step: int, xy: NDArray[np.float32], tags: NDArray[np.float32], settings: GroupingSettings
@@ -147,8 +177,7 @@ class _People:
         """
         people = slice(self.count)
         tag_distance = tags[:, None] - self._tag_sums[people] / self._sizes[people]
-        height = np.where(self._heights[people] > 0, self._heights[people], self._typical_height)
-        stretch = (self._found[people, :step] * self._per_distance[step, :step] / height[:, None]) ** 2
+        stretch = (self._found[people, :step] * self._per_distance[step, :step] / self._heights[people, None]) ** 2
         away = (xy[:, 0, None, None] - self._x[people, :step]) ** 2
         away += (xy[:, 1, None, None] - self._y[people, :step]) ** 2
         away *= stretch
@@ -156,11 +185,19 @@ class _People:
         fit: NDArray[np.float32] = np.maximum(0, 1 - distance)
         return fit
 
-    def start(self, candidates: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Makes room for one person per candidate. Returns the candidates for which there is room."""
-        candidates = candidates[: len(self._sizes) - self.count]
-        self.count += len(candidates)
-        return candidates
+    def start(
+        self,
+        step: int,
+        xy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        tags: NDArray[np.float32],
+        heights: NDArray[np.float32],
+    ) -> None:
+        """Makes each candidate a person of its own. There must be room."""
+        new = np.arange(self.count, self.count + len(xy))
+        self.count += len(xy)
+        self._heights[new] = np.maximum(heights, SLACK)
+        self._put(new, step, xy, scores, tags)
 
     def add(
         self,
@@ -170,11 +207,20 @@ class _People:
         scores: NDArray[np.float32],
         tags: NDArray[np.float32],
     ) -> None:
-        """Gives each of the people one candidate as its joint."""
-        if step and len(people):
-            away = np.hypot(xy[:, :1] - self._x[people, :step], xy[:, 1:] - self._y[people, :step]) + SLACK
-            shown = (away * self._found[people, :step] * self._per_distance[step, :step]).max(axis=1)
-            self._heights[people] = np.maximum(self._heights[people], shown)
+        """Gives each of the people one candidate as its joint. People grow with the distances that their joints show."""
+        away = np.hypot(xy[:, :1] - self._x[people, :step], xy[:, 1:] - self._y[people, :step]) + SLACK
+        shown = (away * self._found[people, :step] * self._per_distance[step, :step]).max(axis=1)
+        self._heights[people] = np.maximum(self._heights[people], shown)
+        self._put(people, step, xy, scores, tags)
+
+    def _put(
+        self,
+        people: NDArray[np.intp],
+        step: int,
+        xy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        tags: NDArray[np.float32],
+    ) -> None:
         self._x[people, step] = xy[:, 0]
         self._y[people, step] = xy[:, 1]
         self._scores[people, step] = scores

@@ -71,6 +71,19 @@ def test_one_person() -> None:
     assert poses.scores[0] == pytest.approx([0.8] * 17)
 
 
+@pytest.mark.parametrize(("joints", "height"), [(3, 3000), (5, 2000), (7, 1500), (11, 800), (17, 25)])
+def test_one_person_close_by_or_far_away(joints: int, height: float) -> None:
+    """A face that fills the picture, a head and shoulders, someone tiny: all one person, however few joints are seen."""
+    alice = person(100, 20, height)
+    alice[joints:] = np.nan
+    assert matches(group(candidates_of([alice], [0.0]), COCO_17, EVERY_GUESS), [alice])
+
+
+def test_large_person_beside_a_small_one_with_the_same_tag() -> None:
+    large, small = person(100, 10, 230), person(190, 100, 60)
+    assert matches(group(candidates_of([large, small], [0.0, 0.0]), COCO_17, EVERY_GUESS), [large, small])
+
+
 def test_nobody() -> None:
     empty = Candidates(
         np.zeros((17, 30, 2), np.float32), np.zeros((17, 30), np.float32), np.zeros((17, 30), np.float32)
