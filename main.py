@@ -9,6 +9,8 @@ COMMANDS = {
     "run": "find people in pictures, folders and videos",
     "bench": "time every stage, and other runtimes beside ours",
     "models": "list, show and import network sizes and weights",
+    "eval": "measure a network's accuracy on labelled pictures",
+    "train": "train a network on labelled pictures",
 }
 
 
