@@ -15,9 +15,9 @@ from tvm import relax, tirx
 from engine.compiler import packing, tiling
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import Deconv, deconv
-from engine.compiler.kernels.emit import blocks
+from engine.compiler.kernels.emit import Tile, blocks
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
-from engine.compiler.kernels.head import Head, head
+from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
 from engine.compiler.kernels.stem import Stem, stem
 from engine.compiler.tiling import Core
@@ -26,6 +26,7 @@ from models.checkpoints import Checkpoint
 from models.normalisation import MEAN, STD
 
 CANDIDATES = 30
+HeadChoices = tuple[Tile, int, int]  # tile, rows of a task, columns of a depthwise step
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,44 +165,60 @@ class GraphBuilder:
 
     def _head(self, features: list[Features]) -> list[Any]:
         """The deconv head: three upsampling steps; after the second and the third, an output head."""
-        architecture, maps = self.architecture, []
-        refined = features[-1]
-        for step in range(3):
-            raw = features[-2 - step]
-            refined = self._deconv(step, refined, raw)
-            if step > 0:
-                branches = [(f"final_refined.{step - 1}.conv", refined)]
-                if architecture.fusion:
-                    branches.append((f"final_raw.{step - 1}.conv", features[-3 - step]))
-                maps.append(self._output_head(branches, (3 - step) * self.joints))
-        return maps
+        refined = self._deconv(1, self._deconv(0, features[-1], features[-2]), features[-3])
+        coarse = self._output_head(0, [refined, *self._raw(features[-4])])
+        return [coarse, self._upsampled_head(refined, features[-4], features[-5])]
+
+    def _raw(self, features: Features) -> list[Features]:
+        return [features] if self.architecture.fusion else []
 
     def _deconv(self, step: int, refined: Features, raw: Features) -> Features:
-        lanes, height, width = self.core.lanes, refined.height, refined.width
-        inputs = [("deconv_refined", refined)] + ([("deconv_raw", raw)] if self.architecture.fusion else [])
-        op = Deconv(tuple(x.channels for _, x in inputs), self.architecture.deconv[step], height, width)
-        tile = tiling.tile(self.core, blocks(op.outputs, lanes), width)
-        kernel = self._kernel(op, (tile,), lambda name: deconv(op, tile, lanes, name))
+        op, tile, arguments = self._deconv_parts(step, refined, raw)
+        kernel = self._kernel(op, (tile,), lambda name: deconv(op, tile, self.core.lanes, name))
+        height, width = 2 * op.height, 2 * op.width
+        value = self._call(kernel, arguments, self._blocked(op.outputs, height, width))
+        return Features(value, op.outputs, height, width)
+
+    def _deconv_parts(self, step: int, refined: Features, raw: Features) -> tuple[Deconv, Tile, list[Any]]:
+        lanes, inputs = self.core.lanes, [refined, *self._raw(raw)]
+        outputs = self.architecture.deconv[step]
+        op = Deconv(tuple(x.channels for x in inputs), outputs, refined.height, refined.width)
+        tile = tiling.tile(self.core, blocks(outputs, lanes), op.width)
         scale, shift = self._weights.norm(f"deconv_bnrelu.{step}.0")
         weights = [
             packing.transposed(self._weights.weight(f"{name}.{step}") * scale[None, :, None, None], tile.vectors, lanes)
-            for name, _ in inputs
+            for name, _ in zip(("deconv_refined", "deconv_raw"), inputs)
         ]
-        arguments = [*(x.value for _, x in inputs), *weights, self._vector(shift)]
-        value = self._call(kernel, arguments, self._blocked(op.outputs, 2 * height, 2 * width))
-        return Features(value, op.outputs, 2 * height, 2 * width)
+        return op, tile, [*(x.value for x in inputs), *weights, self._vector(shift)]
 
-    def _output_head(self, branches: list[tuple[str, Features]], outputs: int) -> Any:
+    def _output_head(self, number: int, inputs: list[Features]) -> Any:
+        op, choices, arguments = self._head_parts(number, inputs[0], [x.channels for x in inputs])
+        kernel = self._kernel(op, choices, lambda name: head(op, *choices, self.core.lanes, name))
+        return self._call(kernel, [*arguments, *(x.value for x in inputs)], (op.outputs, op.height, op.width))
+
+    def _upsampled_head(self, refined: Features, raw: Features, finest: Features) -> Any:
+        """The last upsampling step and the fine output head in one kernel."""
+        step, tile, deconv_arguments = self._deconv_parts(2, refined, raw)
+        others = self._raw(finest)
+        op, choices, arguments = self._head_parts(1, finest, [step.outputs, *(x.channels for x in others)])
+        both = UpsampledHead(step, op)
+        kernel = self._kernel(
+            both, (tile, choices), lambda name: upsampled_head(both, tile, *choices, self.core.lanes, name)
+        )
+        values = [*deconv_arguments, *arguments, *(x.value for x in others)]
+        return self._call(kernel, values, (op.outputs, op.height, op.width))
+
+    def _head_parts(self, number: int, place: Features, channels: list[int]) -> tuple[Head, HeadChoices, list[Any]]:
+        """Output head `number`, at the size of `place`: 0 is the coarse one, with tags, 1 the fine one."""
         lanes, k = self.core.lanes, self.architecture.head_kernel
-        height, width = branches[0][1].height, branches[0][1].width
-        op = Head(tuple(x.channels for _, x in branches), outputs, height, width, k)
-        tile = tiling.tile(self.core, width // lanes, outputs)
-        rows = tiling.rows_per_task(self.core, height, k - 1)
-        columns = tiling.depthwise_columns(self.core, width, k)
-        kernel = self._kernel(op, (tile, rows, columns), lambda name: head(op, tile, rows, columns, lanes, name))
-        projections = [self._weights.weight(f"{name}.3")[:, :, 0, 0].T for name, _ in branches]
-        arguments: list[Any] = [np.concatenate(projections)]
-        for name, x in branches:
+        outputs = (2 - number) * self.joints
+        op = Head(tuple(channels), outputs, place.height, place.width, k)
+        tile = tiling.tile(self.core, op.width // lanes, outputs)
+        rows = tiling.rows_per_task(self.core, op.height, k - 1, multiple=2)
+        columns = tiling.depthwise_columns(self.core, op.width, k)
+        names = [f"final_{branch}.{number}.conv" for branch, _ in zip(("refined", "raw"), channels)]
+        arguments: list[Any] = [np.concatenate([self._weights.weight(f"{name}.3")[:, :, 0, 0].T for name in names])]
+        for name in names:
             weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
-            arguments += [x.value, packing.depthwise(weight, lanes), self._vector(bias)]
-        return self._call(kernel, arguments, (outputs, height, width))
+            arguments += [packing.depthwise(weight, lanes), self._vector(bias)]
+        return op, (tile, rows, columns), arguments

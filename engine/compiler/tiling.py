@@ -29,8 +29,8 @@ class Core:
 def tile(core: Core, vectors: int, pixels: int) -> Tile:
     """The best register tile for `vectors` output blocks × `pixels` pixels in a row.
 
-    A tile of V × P accumulators does V · P multiply-adds for V + P loads, and fewer than eight accumulators leave the multipliers waiting for each other. What a division by the tile
-    leaves over is done by a smaller, slower tile.
+    A tile of V × P accumulators does V · P multiply-adds for V + P loads, and fewer than eight accumulators leave the
+    multipliers waiting for each other. What a division by the tile leaves over is done by a smaller, slower tile.
     """
     best, best_cost = Tile(1, 1), float("inf")
     for v in range(1, min(vectors, 6) + 1):
@@ -96,12 +96,12 @@ def pixels_per_task(core: Core, inputs: int, pixels: int, step: int) -> int:
     return best * step
 
 
-def rows_per_task(core: Core, height: int, halo: int) -> int:
-    """Output rows of one task that also computes `halo` rows of its neighbours."""
-    divisors = [n for n in range(1, height + 1) if height % n == 0]
+def rows_per_task(core: Core, height: int, halo: int, multiple: int = 1) -> int:
+    """Output rows of one task that also computes `halo` rows of its neighbours; a multiple of `multiple`."""
+    options = [rows for rows in range(multiple, height + 1, multiple) if height % rows == 0]
 
     def cost(rows: int) -> float:
         tasks = height // rows
         return -(-tasks // core.threads) * core.threads / tasks * (1 + halo / rows * 0.5)
 
-    return min(divisors, key=cost)
+    return min(options, key=cost)

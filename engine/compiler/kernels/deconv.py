@@ -26,13 +26,14 @@ from engine.compiler.kernels.emit import (
 )
 from engine.compiler.kernels.pointwise import weight_offset
 
-Reader = Callable[[Expr, Expr], Expr]
 TAPS = 4  # of one output parity: (dy, dx), each 0 or 1
+Store = Callable[[Expr, Expr, Expr, Expr, Expr], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Deconv:
-    """inputs: channels of each input, the refined features first; one without fusion, two with it."""
+    """inputs: channels of each input, the refined features first; one without fusion, two with it. height, width: of
+    the inputs; the output is twice as high and wide."""
 
     inputs: tuple[int, ...]
     outputs: int
@@ -40,66 +41,106 @@ class Deconv:
     width: int
 
 
+class Upsampler:
+    """Emits the two output rows of one input row.
+
+    Arguments, in this order: each input (I, H · W, lanes), each weight (4 parities, 4 taps packed as one matrix of depth
+    4 · I), bias.
+    """
+
+    def __init__(self, op: Deconv, tile: Tile, lanes: int) -> None:
+        self.op, self.tile, self.lanes = op, tile, lanes
+        self._in_blocks = [blocks(channels, lanes) for channels in op.inputs]
+        self._out_blocks = blocks(op.outputs, lanes)
+        area = op.height * op.width
+        self._inputs = [argument(f"x{i}", (count, area, lanes)) for i, count in enumerate(self._in_blocks)]
+        self._weights = [
+            argument(f"w{i}", (4, self._out_blocks * lanes * TAPS * channels)) for i, channels in enumerate(op.inputs)
+        ]
+        self._bias = argument("bias", (self._out_blocks * lanes,))
+        self._rows: list[Any] = []
+
+    def allocate(self) -> None:
+        """Scratch of one task, to be called inside it."""
+        self._rows = [scratch((count, 3, self.op.width + 2, self.lanes)) for count in self._in_blocks]
+
+    def emit(self, row: Expr, store: Store) -> None:
+        """Output rows 2 · row and 2 · row + 1, block by block: store(block, parity of the row, column, lane, value)."""
+        for source, target, count in zip(self._inputs, self._rows, self._in_blocks):
+            self._copy_rows(source, target, count, row)
+
+        def parity_of(first: Expr, vectors: int, parity_y: Expr, parity_x: Expr) -> None:
+            over_tiles(
+                self.op.width,
+                self.tile.pixels,
+                lambda start, pixels: self._tile(first, vectors, parity_y, parity_x, start, pixels, store),
+            )
+
+        def group(first: Expr, vectors: int) -> None:
+            with T.serial(0, 2) as parity_y, T.serial(0, 2) as parity_x:
+                parity_of(first, vectors, parity_y, parity_x)
+
+        over_tiles(self._out_blocks, self.tile.vectors, group)
+
+    def _tile(
+        self, first: Expr, vectors: int, parity_y: Expr, parity_x: Expr, start: Expr, pixels: int, store: Store
+    ) -> None:
+        acc = Registers(pixels, vectors, self.lanes)
+        acc.fill(lambda p, j, v: self._bias[(first + j) * self.lanes + v])
+        for source, weight, channels in zip(self._rows, self._weights, self.op.inputs):
+            self._taps(acc, first, parity_y, parity_x, start, source, weight, channels)
+        with acc.each() as (p, j, v):
+            store(first + j, parity_y, 2 * (start + p) + parity_x, v, clipped(acc[p, j, v], RELU))
+
+    def _taps(
+        self,
+        acc: Registers,
+        first: Expr,
+        parity_y: Expr,
+        parity_x: Expr,
+        start: Expr,
+        source: Any,
+        weight: Any,
+        channels: int,
+    ) -> None:
+        depth = TAPS * channels
+        with T.serial(0, TAPS) as tap:
+            row, column = parity_y + tap // 2, start + parity_x + tap % 2
+            acc.contract(
+                channels,
+                lambda p, block, lane: source[block, row, column + p, lane],
+                lambda k, o: weight[
+                    parity_y * 2 + parity_x,
+                    weight_offset(first, tap * channels + k, depth, acc.vectors, self.lanes) + o,
+                ],
+            )
+
+    def _copy_rows(self, source: Any, target: Any, count: int, row: Expr) -> None:
+        """Rows row - 1 … row + 1 of `source`, zeros where there are none, with a zero column at both sides."""
+        height, width, lanes = self.op.height, self.op.width, self.lanes
+        with T.serial(0, count) as block, T.serial(0, 3) as r:
+            zero_fill(target, lanes, block, r, 0)
+            zero_fill(target, lanes, block, r, width + 1)
+            with T.If(tirx.all(row + r >= 1, row + r <= height)):
+                with T.Then(), T.serial(0, width) as column, T.vectorized(0, lanes) as v:
+                    T.buffer_store(target, source[block, (row + r - 1) * width + column, v], [block, r, column + 1, v])
+                with T.Else(), T.serial(0, width) as column:
+                    zero_fill(target, lanes, block, r, column + 1)
+
+
 def deconv(op: Deconv, tile: Tile, lanes: int, name: str) -> tirx.PrimFunc:
-    """(each input (I, H · W, lanes), each weight (4 parities, 4 taps packed as one matrix of depth 4 · I), bias) ->
-    Y (O, 2H · 2W, lanes)."""
-    in_blocks = [blocks(channels, lanes) for channels in op.inputs]
-    out_blocks = blocks(op.outputs, lanes)
-    height, width = op.height, op.width
+    """(the arguments of Upsampler) -> Y (O, 2H · 2W, lanes). One task is one input row."""
 
     def body() -> None:
-        inputs = [argument(f"x{i}", (count, height * width, lanes)) for i, count in enumerate(in_blocks)]
-        weights = [argument(f"w{i}", (4, out_blocks * lanes * TAPS * channels)) for i, channels in enumerate(op.inputs)]
-        bias = argument("bias", (out_blocks * lanes,))
-        y = argument("y", (out_blocks, 4 * height * width, lanes))
+        upsampler = Upsampler(op, tile, lanes)
+        y = argument("y", (blocks(op.outputs, lanes), 4 * op.height * op.width, lanes))
 
-        with T.parallel(0, height) as row:
-            rows = [scratch((count, 3, width + 2, lanes)) for count in in_blocks]
-            for source, target, count in zip(inputs, rows, in_blocks):
-                _copy_rows(source, target, count, row, height, width, lanes)
+        with T.parallel(0, op.height) as row:
+            upsampler.allocate()
 
-            def group(first: Expr, vectors: int) -> None:
-                def tile_of(parity_y: Expr, parity_x: Expr, start: Expr, pixels: int) -> None:
-                    acc = Registers(pixels, vectors, lanes)
-                    acc.fill(lambda p, j, v: bias[(first + j) * lanes + v])
-                    for source, weight, channels in zip(rows, weights, op.inputs):
-                        parity = parity_y * 2 + parity_x
+            def store(block: Expr, parity: Expr, column: Expr, lane: Expr, value: Expr) -> None:
+                T.buffer_store(y, value, [block, (2 * row + parity) * (2 * op.width) + column, lane])
 
-                        def weight_of(
-                            tap: Expr, weight: Any = weight, channels: int = channels, parity: Expr = parity
-                        ) -> Reader:
-                            depth = TAPS * channels
-                            return lambda k, o: weight[
-                                parity, weight_offset(first, tap * channels + k, depth, vectors, lanes) + o
-                            ]
-
-                        with T.serial(0, TAPS) as tap:
-                            pixels_of = _reader(source, parity_y + tap // 2, start + parity_x + tap % 2)
-                            acc.contract(channels, pixels_of, weight_of(tap))
-                    with acc.each() as (p, j, v):
-                        place = [first + j, (2 * row + parity_y) * (2 * width) + 2 * (start + p) + parity_x, v]
-                        T.buffer_store(y, clipped(acc[p, j, v], RELU), place)
-
-                with T.serial(0, 2) as parity_y, T.serial(0, 2) as parity_x:
-                    over_tiles(width, tile.pixels, lambda start, pixels: tile_of(parity_y, parity_x, start, pixels))
-
-            over_tiles(out_blocks, tile.vectors, group)
+            upsampler.emit(row, store)
 
     return prim_func(name, body)
-
-
-def _reader(rows: Any, row: Expr, column: Expr) -> Callable[[Expr, Expr, Expr], Expr]:
-    return lambda p, block, lane: rows[block, row, column + p, lane]
-
-
-def _copy_rows(source: Any, target: Any, count: int, row: Expr, height: int, width: int, lanes: int) -> None:
-    """Rows row - 1 … row + 1 of `source`, zeros where there are none, with a zero column at both sides."""
-    with T.serial(0, count) as block, T.serial(0, 3) as r:
-        zero_fill(target, lanes, block, r, 0)
-        zero_fill(target, lanes, block, r, width + 1)
-        inside = tirx.all(row + r >= 1, row + r <= height)
-        with T.If(inside):
-            with T.Then(), T.serial(0, width) as column, T.vectorized(0, lanes) as v:
-                T.buffer_store(target, source[block, (row + r - 1) * width + column, v], [block, r, column + 1, v])
-            with T.Else(), T.serial(0, width) as column:
-                zero_fill(target, lanes, block, r, column + 1)

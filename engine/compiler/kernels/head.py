@@ -11,6 +11,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from engine.compiler.kernels.deconv import Deconv, Upsampler
 from engine.compiler.kernels.emit import (
     RELU,
     Expr,
@@ -40,139 +41,212 @@ class Head:
     kernel: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """Arguments of one branch and its scratch: the newest `kernel` input rows, and one row of the depthwise output."""
+class Branch:
+    """One input of a head: its depthwise layer, a ring of its newest rows with zero columns at both sides, and the
+    depthwise layer's newest output row.
 
-    channels: int
-    blocks: int
-    x: Any
-    weight: Any
-    bias: Any
-    ring: Any = None
-    line: Any = None
+    ring_rows: at least the kernel's; more where several rows arrive before one is used.
+    """
+
+    def __init__(self, number: int, op: Head, ring_rows: int, lanes: int) -> None:
+        self.op, self.ring_rows, self.lanes = op, ring_rows, lanes
+        self.channels = op.inputs[number]
+        self.blocks = blocks(self.channels, lanes)
+        self._half = op.kernel // 2
+        self._weight = argument(f"dw{number}", (self.blocks, op.kernel * op.kernel, lanes))
+        self._bias = argument(f"b{number}", (self.blocks * lanes,))
+        self._ring: Any = None
+        self.line: Any = None
+
+    def allocate(self) -> None:
+        """Scratch of one task, to be called inside it."""
+        width = self.op.width
+        self._ring = scratch((self.blocks, self.ring_rows, width + 2 * self._half, self.lanes))
+        self.line = scratch((self.blocks, width, self.lanes))
+        with T.serial(0, self.blocks) as block, T.serial(0, self.ring_rows) as r, T.serial(0, self._half) as c:
+            zero_fill(self._ring, self.lanes, block, r, c)
+            zero_fill(self._ring, self.lanes, block, r, width + self._half + c)
+
+    def put(self, block: Expr, row: Expr, column: Expr, lane: Expr, value: Expr) -> None:
+        """Writes one value of input row `row`."""
+        T.buffer_store(self._ring, value, [block, row % self.ring_rows, column + self._half, lane])
+
+    def read_row(self, x: Any, row: Expr) -> None:
+        """Copies input row `row` from x (I, H · W, lanes)."""
+        width = self.op.width
+        with T.serial(0, self.blocks) as block, T.serial(0, width) as c, T.vectorized(0, self.lanes) as v:
+            self.put(block, row, c, v, x[block, row * width + c, v])
+
+    def depthwise(self, row: Expr, columns: int) -> None:
+        """Output row `row` of the depthwise layer into `line`, `columns` at a time."""
+        with T.serial(0, self.blocks) as block:
+            over_tiles(self.op.width, columns, lambda start, pixels: self._depthwise_tile(block, row, start, pixels))
+
+    def _depthwise_tile(self, block: Expr, row: Expr, start: Expr, pixels: int) -> None:
+        k, half = self.op.kernel, self._half
+        acc = Registers(pixels, 1, self.lanes)
+        acc.fill(lambda p, j, v: self._bias[block * self.lanes + v])
+        with T.serial(T.max(row - half, 0), T.min(row + half, self.op.height - 1) + 1) as r:
+            depthwise_row(
+                acc,
+                pixels,
+                k,
+                1,
+                lambda column, v: self._ring[block, r % self.ring_rows, start + column, v],
+                lambda kx, v: self._weight[block, (r - row + half) * k + kx, v],
+            )
+        with acc.each() as (p, j, v):
+            T.buffer_store(self.line, clipped(acc[p, j, v], RELU), [block, start + p, v])
+
+    def turn(self, turned: Any, first: int) -> None:
+        """`line` from blocks of channels to one row per channel: rows of `turned` from `first` on."""
+
+        def square(block: Expr, start: Expr) -> None:
+            transpose(
+                lambda i: self.line[block, start + i, T.ramp(0, 1, self.lanes)],
+                lambda i, row: T.buffer_store(
+                    turned, row, [first + block * self.lanes + i, T.ramp(start, 1, self.lanes)]
+                ),
+                self.lanes,
+            )
+
+        with T.serial(0, self.blocks) as block:
+            over_vectors(self.op.width, self.lanes, 1, lambda start, _: square(block, start))
+
+
+class Projection:
+    """The 1×1 convolution over all branches, and the maps that it writes."""
+
+    def __init__(self, op: Head, tile: Tile, columns: int, lanes: int) -> None:
+        self.op, self.tile, self.columns, self.lanes = op, tile, columns, lanes
+        self._weight = argument("projection", (sum(op.inputs), op.outputs))
+        self._turned: Any = None
+
+    def allocate(self, branches: list[Branch]) -> None:
+        self._turned = scratch((sum(branch.blocks for branch in branches) * self.lanes, self.op.width))
+
+    def emit(self, branches: list[Branch], row: Expr, maps: Any) -> None:
+        """Row `row` of the maps, whose neighbours are in the branches' rings."""
+        first = 0
+        for branch in branches:
+            branch.depthwise(row, self.columns)
+            branch.turn(self._turned, first)
+            first += branch.blocks * self.lanes
+
+        def maps_of(first_map: Expr, count: int) -> None:
+            over_vectors(
+                self.op.width,
+                self.lanes,
+                self.tile.vectors,
+                lambda start, vectors: self._tile(branches, first_map, count, start, vectors, row, maps),
+            )
+
+        over_tiles(self.op.outputs, self.tile.pixels, maps_of)
+
+    def _tile(
+        self, branches: list[Branch], first_map: Expr, count: int, start: Expr, vectors: int, row: Expr, maps: Any
+    ) -> None:
+        acc = Registers(count, vectors, self.lanes)
+        acc.fill(lambda p, j, v: T.float32(0))
+        first_row, first_weight = 0, 0
+        for branch in branches:
+            self._add(acc, branch.channels, first_row, first_weight, first_map, start)
+            first_row += branch.blocks * self.lanes
+            first_weight += branch.channels
+        with acc.each() as (p, j, v):
+            T.buffer_store(maps, acc[p, j, v], [first_map + p, row, start + j * self.lanes + v])
+
+    def _add(
+        self, acc: Registers, channels: int, first_row: int, first_weight: int, first_map: Expr, start: Expr
+    ) -> None:
+        acc.contract(
+            channels,
+            lambda p, block, lane: self._weight[first_weight + block * self.lanes + lane, first_map + p],
+            lambda k, o: self._turned[first_row + k, start + o],
+        )
 
 
 def head(op: Head, tile: Tile, rows: int, columns: int, lanes: int, name: str) -> tirx.PrimFunc:
-    """(1×1 weights (Σ I, O), for each branch: X (I, H · W, lanes), depthwise weights (I, K · K, lanes), bias) -> maps (O, H, W).
+    """(1×1 weights (Σ I, O), depthwise weights (I, K · K, lanes) and bias of each branch, X (I, H · W, lanes) of each
+    branch) -> maps (O, H, W).
 
     tile: vectors of pixels × maps. rows: output rows of one task. columns: outputs of one depthwise step.
     """
-    height, width, k = op.height, op.width, op.kernel
-    half = k // 2
-    if height % rows:
-        raise ValueError(f"{rows} rows a task do not divide {height}")
+    half = op.kernel // 2
+    if op.height % rows:
+        raise ValueError(f"{rows} rows a task do not divide {op.height}")
 
     def body() -> None:
-        projection = argument("projection", (sum(op.inputs), op.outputs))
-        inputs = [_declare(i, channels, op, lanes) for i, channels in enumerate(op.inputs)]
-        maps = argument("maps", (op.outputs, height, width))
+        projection = Projection(op, tile, columns, lanes)
+        branches = [Branch(number, op, op.kernel, lanes) for number in range(len(op.inputs))]
+        inputs = [
+            argument(f"x{number}", (branch.blocks, op.height * op.width, lanes))
+            for number, branch in enumerate(branches)
+        ]
+        maps = argument("maps", (op.outputs, op.height, op.width))
 
-        with T.parallel(0, height // rows) as task:
-            branches = [_allocate(branch, op, lanes) for branch in inputs]
-            turned = scratch((sum(branch.blocks for branch in branches) * lanes, width))
-
+        with T.parallel(0, op.height // rows) as task:
+            for branch in branches:
+                branch.allocate()
+            projection.allocate(branches)
             with T.serial(0, rows + 2 * half) as step:
                 newest = task * rows + step - half
-                with T.If(tirx.all(newest >= 0, newest < height)), T.Then():
-                    for branch in branches:
-                        _read_row(branch, newest, op, lanes)
+                with T.If(tirx.all(newest >= 0, newest < op.height)), T.Then():
+                    for branch, x in zip(branches, inputs):
+                        branch.read_row(x, newest)
                 with T.If(step >= 2 * half), T.Then():
-                    first = 0
-                    for branch in branches:
-                        _depthwise(branch, newest - half, op, columns, lanes)
-                        _turn(branch, turned, first, width, lanes)
-                        first += branch.blocks * lanes
-                    _project(branches, turned, projection, maps, newest - half, op, tile, lanes)
+                    projection.emit(branches, newest - half, maps)
 
     return prim_func(name, body)
 
 
-def _declare(number: int, channels: int, op: Head, lanes: int) -> _Branch:
-    count = blocks(channels, lanes)
-    return _Branch(
-        channels,
-        count,
-        argument(f"x{number}", (count, op.height * op.width, lanes)),
-        argument(f"w{number}", (count, op.kernel * op.kernel, lanes)),
-        argument(f"b{number}", (count * lanes,)),
-    )
+@dataclass(frozen=True, slots=True)
+class UpsampledHead:
+    """A deconv step whose output nobody but the head reads, and that head: the finest features never reach memory."""
+
+    deconv: Deconv
+    head: Head
 
 
-def _allocate(branch: _Branch, op: Head, lanes: int) -> _Branch:
-    half = op.kernel // 2
-    ring = scratch((branch.blocks, op.kernel, op.width + 2 * half, lanes))
-    line = scratch((branch.blocks, op.width, lanes))
-    with T.serial(0, branch.blocks) as block, T.serial(0, op.kernel) as r, T.serial(0, half) as c:
-        zero_fill(ring, lanes, block, r, c)
-        zero_fill(ring, lanes, block, r, op.width + half + c)
-    return _Branch(branch.channels, branch.blocks, branch.x, branch.weight, branch.bias, ring, line)
+def upsampled_head(
+    op: UpsampledHead, deconv_tile: Tile, tile: Tile, rows: int, columns: int, lanes: int, name: str
+) -> tirx.PrimFunc:
+    """(the arguments of Upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
+    first) -> maps (O, H, W). The first branch is the deconv step's output. rows: as in `head`, and even."""
+    half = op.head.kernel // 2
+    if op.head.height % rows or rows % 2:
+        raise ValueError(f"{rows} rows a task are odd or do not divide {op.head.height}")
 
+    def body() -> None:
+        height, width = op.head.height, op.head.width
+        upsampler = Upsampler(op.deconv, deconv_tile, lanes)
+        projection = Projection(op.head, tile, columns, lanes)
+        # Two rows arrive at a time.
+        branches = [Branch(number, op.head, op.head.kernel + 1, lanes) for number in range(len(op.head.inputs))]
+        refined, others = branches[0], branches[1:]
+        inputs = [argument(f"raw{i}", (branch.blocks, height * width, lanes)) for i, branch in enumerate(others)]
+        maps = argument("maps", (op.head.outputs, height, width))
 
-def _read_row(branch: _Branch, row: Expr, op: Head, lanes: int) -> None:
-    with T.serial(0, branch.blocks) as block, T.serial(0, op.width) as c, T.vectorized(0, lanes) as v:
-        place = [block, row % op.kernel, c + op.kernel // 2, v]
-        T.buffer_store(branch.ring, branch.x[block, row * op.width + c, v], place)
+        with T.parallel(0, height // rows) as task:
+            upsampler.allocate()
+            for branch in branches:
+                branch.allocate()
+            projection.allocate(branches)
+            before = -(-half // 2)  # coarse rows above the task's own that its first rows need
+            with T.serial(0, rows // 2 + 2 * before) as step:
+                coarse = task * (rows // 2) + step - before
 
+                def put(block: Expr, parity: Expr, column: Expr, lane: Expr, value: Expr) -> None:
+                    refined.put(block, 2 * coarse + parity, column, lane, value)
 
-def _depthwise(branch: _Branch, row: Expr, op: Head, columns: int, lanes: int) -> None:
-    half = op.kernel // 2
+                with T.If(tirx.all(coarse >= 0, coarse < op.deconv.height)), T.Then():
+                    upsampler.emit(coarse, put)
+                    with T.serial(0, 2) as parity:
+                        for branch, x in zip(others, inputs):
+                            branch.read_row(x, 2 * coarse + parity)
+                with T.serial(0, 2) as parity:
+                    row = 2 * coarse + parity - half
+                    with T.If(tirx.all(row >= task * rows, row < (task + 1) * rows)), T.Then():
+                        projection.emit(branches, row, maps)
 
-    def tile_of(block: Expr, start: Expr, pixels: int) -> None:
-        acc = Registers(pixels, 1, lanes)
-        acc.fill(lambda p, j, v: branch.bias[block * lanes + v])
-        with T.serial(T.max(row - half, 0), T.min(row + half, op.height - 1) + 1) as r:
-            depthwise_row(
-                acc,
-                pixels,
-                op.kernel,
-                1,
-                lambda column, v: branch.ring[block, r % op.kernel, start + column, v],
-                lambda kx, v: branch.weight[block, (r - row + half) * op.kernel + kx, v],
-            )
-        with acc.each() as (p, j, v):
-            T.buffer_store(branch.line, clipped(acc[p, j, v], RELU), [block, start + p, v])
-
-    with T.serial(0, branch.blocks) as block:
-        over_tiles(op.width, columns, lambda start, pixels: tile_of(block, start, pixels))
-
-
-def _turn(branch: _Branch, turned: Any, first: int, width: int, lanes: int) -> None:
-    """Rows of `turned` from `first` on: one for each channel of the branch's newest line."""
-
-    def square(block: Expr, start: Expr) -> None:
-        transpose(
-            lambda i: branch.line[block, start + i, T.ramp(0, 1, lanes)],
-            lambda i, vector: T.buffer_store(turned, vector, [first + block * lanes + i, T.ramp(start, 1, lanes)]),
-            lanes,
-        )
-
-    with T.serial(0, branch.blocks) as block:
-        over_vectors(width, lanes, 1, lambda start, _: square(block, start))
-
-
-def _project(
-    branches: list[_Branch], turned: Any, projection: Any, maps: Any, row: Expr, op: Head, tile: Tile, lanes: int
-) -> None:
-    def tile_of(first_map: Expr, count: int, start: Expr, vectors: int) -> None:
-        acc = Registers(count, vectors, lanes)
-        acc.fill(lambda p, j, v: T.float32(0))
-        first_row, first_weight = 0, 0
-        for branch in branches:
-
-            def weight_of(p: Expr, block: Expr, lane: Expr, first: int = first_weight) -> Expr:
-                return projection[first + block * lanes + lane, first_map + p]
-
-            def pixels_of(k: Expr, o: Expr, first: int = first_row) -> Expr:
-                return turned[first + k, start + o]
-
-            acc.contract(branch.channels, weight_of, pixels_of)
-            first_row += branch.blocks * lanes
-            first_weight += branch.channels
-        with acc.each() as (p, j, v):
-            T.buffer_store(maps, acc[p, j, v], [first_map + p, row, start + j * lanes + v])
-
-    def maps_of(first_map: Expr, count: int) -> None:
-        over_vectors(op.width, lanes, tile.vectors, lambda start, vectors: tile_of(first_map, count, start, vectors))
-
-    over_tiles(op.outputs, tile.pixels, maps_of)
+    return prim_func(name, body)
