@@ -1,0 +1,94 @@
+"""What a live session is asked to do, and what it says back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from engine.decode.grouping import GroupingSettings
+from engine.live.states import SessionState
+from engine.sources import SourceSettings
+
+
+class FileMode(StrEnum):
+    """How files are read.
+
+    LOSS_FREE: every frame is estimated; where the network is slower than the file, the file plays slower.
+    AS_CAMERA: the file plays at its own speed and the newest frame wins, as with a camera.
+    """
+
+    LOSS_FREE = "loss-free"
+    AS_CAMERA = "as-camera"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What a session starts with; most can be changed while it runs.
+
+    source:          what the user typed or chose: "demo", a camera's name or number, a file, a folder, an address.
+    source_settings: rotation, mirroring, resolution, …; `real_time` says whether files play at their own speed.
+    size:            "xs", "s", "m", "l", or a weights file.
+    input_mode:      "auto", "square" or "WxH", as for PoseEstimator.
+    threads:         workers of the network; None means as many as suit this machine.
+    grouping:        thresholds; None means those that the weights were published with.
+    tracking:        people get ids.
+    smoothing:       joints are smoothed over time; needs tracking, and does nothing without it.
+    file_mode:       loss-free or as a camera; live sources are always read as cameras.
+    reconnect:       a lost live source is opened again and again until it is back. False: the session fails.
+    stall_s:         a live source without a frame for this long counts as lost.
+    """
+
+    source: str = "demo"
+    source_settings: SourceSettings = field(default_factory=lambda: SourceSettings(real_time=True))
+    size: str | Path = "xs"
+    input_mode: str = "auto"
+    threads: int | None = None
+    grouping: GroupingSettings | None = None
+    tracking: bool = True
+    smoothing: bool = True
+    file_mode: FileMode = FileMode.LOSS_FREE
+    reconnect: bool = True
+    stall_s: float = 2.0
+
+
+class EventKind(StrEnum):
+    """What an event is about."""
+
+    STATE = "state"
+    """The state changed; `state` is the new one."""
+    PROGRESS = "progress"
+    """A step of loading or building a network."""
+    SIZE = "size"
+    """Another size is running now; `text` names it."""
+    SOURCE = "source"
+    """Another source is being read now, or the same one again after it was lost."""
+    LOST = "lost"
+    """The source is gone; it is being opened again."""
+    ENDED = "ended"
+    """A file or folder has been read to its end and every frame of it has its result."""
+    RECORDING = "recording"
+    """A recording began or was finished; `paths` are its files."""
+    WARNING = "warning"
+    """Something that the user asked for did not happen; the session goes on."""
+    FAILURE = "failure"
+    """The session cannot go on; `text` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a user may want to know.
+
+    text:    a sentence for the user; empty for STATE.
+    state:   the session's state when it happened.
+    paths:   files that it is about.
+    details: the traceback, where there is one, for a log or a bug report.
+    """
+
+    kind: EventKind
+    state: SessionState
+    text: str = ""
+    paths: tuple[Path, ...] = ()
+    details: str = ""
+
+
+Listener = Callable[[Event], None]
