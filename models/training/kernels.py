@@ -10,7 +10,7 @@ import shutil
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,9 @@ def extension() -> Any:
             extra_ldflags=["-fopenmp"],
         )
     except (RuntimeError, OSError, ImportError) as error:
-        log.warning("The training kernels cannot be built, so training uses plain PyTorch, five times slower: %s", error)
+        log.warning(
+            "The training kernels cannot be built, so training uses plain PyTorch, five times slower: %s", error
+        )
         return None
 
 
@@ -106,26 +108,27 @@ class DepthwiseConv(nn.Conv2d):
         stride = int(self.stride[0])
         if stride == 2 and (input.shape[2] % 2 or input.shape[3] % 2):
             return super().forward(input)
-        result: Tensor = _Depthwise.apply(input, self.weight, stride)
-        return result
+        return _Depthwise.apply(input, self.weight, stride)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class PointwiseConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        result: Tensor = _Pointwise.apply(input, self.weight)
-        return result
+        return _Pointwise.apply(input, self.weight)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class NormActivation(nn.BatchNorm2d):
     """Batch norm that applies the activation behind it as well."""
 
-    activation = 0
+    activation: int = 0
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         if not self.training:
-            y = super().forward(input)
-            return y.clamp(0, 6) if self.activation == 2 else y.relu() if self.activation == 1 else y
-        y, mean, variance = _Norm.apply(input.contiguous(), self.weight, self.bias, self.eps, self.activation)
+            normal = super().forward(input)
+            return normal.clamp(0, 6) if self.activation == 2 else normal.relu() if self.activation == 1 else normal
+        y: Tensor
+        y, mean, variance = _Norm.apply(  # type: ignore[no-untyped-call]
+            input.contiguous(), self.weight, self.bias, self.eps, self.activation
+        )
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.momentum is not None
@@ -157,8 +160,8 @@ def _fuse_activations(row: nn.Sequential) -> None:
     for index, layer in enumerate(row):
         if type(layer) is not nn.BatchNorm2d:
             continue
-        following = row[index + 1] if index + 1 < len(row) else None
         layer.__class__ = NormActivation
-        if type(following) in ACTIVATIONS:
-            layer.activation = ACTIVATIONS[type(following)]
+        following = ACTIVATIONS.get(type(row[index + 1]), 0) if index + 1 < len(row) else 0
+        if following:
+            cast(NormActivation, layer).activation = following
             row[index + 1] = nn.Identity()

@@ -1,0 +1,267 @@
+"""The training loop: one for CPU cores and GPUs, resumable at every save."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from models import architecture as architectures
+from models import checkpoints
+from models.litepose import LitePose
+from models.normalisation import MEAN, STD
+from models.reference import load_module
+from models.skeleton import skeleton_named
+from models.training.annotations import ABSENT
+from models.training.averaging import Average
+from models.training.dataset import Batch, Sources, Views, batches
+from models.training.device_rendering import DevicePictures
+from models.training.journal import Journal
+from models.training.kernels import accelerate
+from models.training.losses import heatmap_loss, tag_losses
+from models.training.schedule import learning_rate
+from models.training.settings import Settings, TrainingError
+from models.training.targets import heatmaps, tag_places
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 120.0
+REPORT_STEPS = 50
+DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take
+NAMES = ("heat4", "heat2", "pull", "push", "teacher")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Means since the last report."""
+
+    views: int
+    rate: float
+    views_per_second: float
+    losses: dict[str, float]
+
+
+class Training:
+    """One run in a folder: `state.pt` to go on from, `weights.safetensors` (averaged), `log.csv`, `loss.png`.
+
+    Under torchrun every process takes its share of the batches; the first one writes the files.
+    """
+
+    def __init__(self, settings: Settings, sources: Sources, folder: Path, workers: int = 1, device: str | None = None):
+        self.settings, self.folder = settings, folder
+        self.architecture, self.skeleton = architectures.load(settings.size), skeleton_named(settings.skeleton)
+        self.rank, self.ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cuda" and self.ranks > 1:
+            self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(self.device)
+        if self.ranks > 1 and not distributed.is_initialized():
+            distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+        self.views = self.since_start = self.step = 0
+        self.started_from = ""
+        self._sources, self._workers = sources, workers
+        self._views = Views(sources, settings, self.skeleton)
+
+        torch.manual_seed(settings.seed)
+        network = LitePose(self.architecture, self.skeleton.joint_count)
+        with torch.no_grad():  # start near zero: the targets nearly are
+            for name, weight in network.named_parameters():
+                if name.startswith("final_") and name.endswith(".conv.3.weight"):
+                    weight.mul_(0.05)
+        self.network = network.to(self.device).train()
+        self.average = Average(self.network, settings.average)
+        self.fast = self.device.type == "cpu" and accelerate(self.network)
+        decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=settings.schedule.rate,
+            fused=True,
+        )
+        self._teacher: nn.Module | None = None
+        if settings.distillation:
+            self._teacher = load_module(checkpoints.load(_place(settings.distillation.teacher))).to(self.device)
+            self._teacher.requires_grad_(False)
+        self._mean = torch.tensor(MEAN, device=self.device).reshape(3, 1, 1) * 255
+        self._deviation = torch.tensor(STD, device=self.device).reshape(3, 1, 1) * 255
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / "state.pt"
+
+    def start_from(self, weights: str | Path) -> int:
+        """Takes published weights where names and shapes agree. Returns how many tensors those are.
+
+        Weights of the same network bring their count of views along. The optimizer starts afresh.
+        """
+        checkpoint = checkpoints.load(_place(weights))
+        own = self.network.state_dict()
+        fitting = {
+            name: torch.from_numpy(value)
+            for name, value in checkpoint.tensors.items()
+            if name in own and own[name].shape == value.shape
+        }
+        if not fitting:
+            raise TrainingError(f"Nothing of the weights “{weights}” fits size {self.architecture.name}.")
+        for network in (self.network, self.average.network):
+            network.load_state_dict(fitting, strict=False)
+        if checkpoint.architecture == self.architecture:
+            self.views = int(float(checkpoint.metadata.get("views", 0)))
+            self.step = self.views // self.settings.batch
+        self.started_from = str(weights)
+        return len(fitting)
+
+    def resume(self) -> None:
+        """Goes on exactly where the folder's state was saved. Raises TrainingError where there is none that fits."""
+        try:
+            state = torch.load(self.state_path, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.network.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.views, self.since_start, self.step = state["views"], state["since_start"], state["step"]
+        except FileNotFoundError as error:
+            raise TrainingError(f"There is no run to resume in “{self.folder}”.") from error
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise TrainingError(f"The run in “{self.folder}” cannot be resumed with these settings: {error}") from error
+
+    def run(
+        self, minutes: float | None, until: int | None, going: Callable[[], bool] = lambda: True
+    ) -> Iterator[Progress]:
+        """Trains until the time is over, `until` views are reached, or `going` says no; saves then and in between.
+
+        Yields every few steps, on every process.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        journal = Journal(self.folder, self.views) if self.rank == 0 else None
+        network: nn.Module = DistributedDataParallel(self.network) if self.ranks > 1 else self.network
+        begin = saved = reported = time.monotonic()
+        views_reported, sums, count = self.views, torch.zeros(len(NAMES), device=self.device), 0
+        for batch in self._batches():
+            if not self._go_on(going() and _within(begin, minutes) and (until is None or self.views < until)):
+                break
+            rate = learning_rate(self.settings.schedule, self.views, self.since_start)
+            sums += self._step(network, batch, rate)
+            count += 1
+            done = self.settings.batch * self.ranks
+            self.views, self.since_start, self.step = self.views + done, self.since_start + done, self.step + 1
+            self.average.update(self.network, self.step)
+            now = time.monotonic()
+            if count == REPORT_STEPS:
+                means = dict(zip(NAMES, (sums / count).tolist()))
+                speed = (self.views - views_reported) / (now - reported)
+                if journal:
+                    journal.add(
+                        {"views": self.views, "minutes": (now - begin) / 60, "rate": rate, "views_per_second": speed}
+                        | means
+                    )
+                yield Progress(self.views, rate, speed, means)
+                views_reported, reported, count = self.views, now, 0
+                sums.zero_()
+            if now - saved > SAVE_SECONDS:
+                self.save(journal)
+                saved = now
+        self.save(journal)
+
+    def _go_on(self, wanted: bool) -> bool:
+        """All processes stop at the same step."""
+        if self.ranks == 1:
+            return wanted
+        votes = torch.tensor([int(wanted)], device=self.device)
+        distributed.all_reduce(votes, distributed.ReduceOp.MIN)
+        return bool(votes.item())
+
+    def _batches(self) -> Iterator[Batch]:
+        size, skip = self.settings.batch, self.rank * self.settings.batch
+        if self.device.type != "cuda" or DevicePictures.size_in_bytes(self._sources) > self._free_memory():
+            yield from batches(self._views, size, self.views, self._workers, self.rank, self.ranks)
+            return
+        pictures, first = DevicePictures(self._sources, self.device), self.views + skip
+        while True:
+            plans = [self._views.plan(number) for number in range(first, first + size)]
+            labels = [self._views.labels(plan) for plan in plans]
+            people, ignored = (torch.from_numpy(np.stack(some)).to(self.device) for some in zip(*labels))
+            yield Batch(pictures.render(plans), people, ignored)
+            first += size * self.ranks
+
+    def _free_memory(self) -> float:
+        return DEVICE_SHARE * torch.cuda.mem_get_info(self.device)[0]
+
+    def _step(self, network: nn.Module, batch: Batch, rate: float) -> Tensor:
+        """One update. Returns the losses by NAMES."""
+        settings, joints = self.settings.loss, self.skeleton.joint_count
+        picture, people, ignored = (one.to(self.device, non_blocking=True) for one in _trimmed(batch))
+        x = (picture.float() - self._mean) / self._deviation
+        height, width = x.shape[2:]
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            coarse, fine = (maps.float() for maps in network(x))
+        heats = (coarse[:, :joints], fine)
+        losses = []
+        for heat, stride in zip(heats, (4, 2)):
+            target, mask = heatmaps(people, ignored, height // stride, width // stride, stride, settings.sigma)
+            losses.append(heatmap_loss(heat, target, mask, settings.joint_weight))
+        pull, push = tag_losses(coarse[:, joints:], tag_places(people, height // 4, width // 4, 4))
+        distance = self._distance_to_teacher(x, heats)
+        weight = self.settings.distillation.weight if self.settings.distillation else 0.0
+        loss = losses[0] + losses[1] + settings.pull * pull + settings.push * push + weight * distance
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.optimizer.step()
+        return torch.stack([*losses, pull, push, distance]).detach()
+
+    def _distance_to_teacher(self, x: Tensor, heats: Sequence[Tensor]) -> Tensor:
+        """Mean squared difference of the heatmaps to the teacher's, where nothing is masked: the teacher knows unlabelled
+        people too."""
+        if self._teacher is None:
+            return x.new_zeros(())
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            coarse, fine = self._teacher(x)
+        goals = (coarse[:, : self.skeleton.joint_count].float(), fine.float())
+        return torch.stack([((heat - goal) ** 2).mean() for heat, goal in zip(heats, goals)]).sum()
+
+    def save(self, journal: Journal | None) -> None:
+        """Writes the state, the averaged weights and the plot; each file appears complete or not."""
+        if self.rank:
+            return
+        state: dict[str, Any] = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "views": self.views,
+            "since_start": self.since_start,
+            "step": self.step,
+        }
+        written = self.state_path.with_suffix(".part")
+        torch.save(state, written)
+        written.replace(self.state_path)
+        tensors = {name: value.float().cpu().numpy() for name, value in state["average"].items()}
+        metadata = {"views": str(self.views), "data": f"{len(self._sources.labelled)} labelled pictures"}
+        checkpoint = checkpoints.checked(self.architecture, self.skeleton, tensors, metadata, "The averaged weights")
+        checkpoints.save(checkpoint, self.folder / "weights.safetensors")
+        if journal:
+            journal.plot(self.folder / "loss.png")
+
+
+def _trimmed(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Without the rows of people and boxes that no picture of the batch uses."""
+    people = int((batch.people[..., 2] != ABSENT).any(-1).sum(1).max())
+    boxes = int((batch.ignored[..., 2] > batch.ignored[..., 0]).sum(1).max())
+    return batch.picture, batch.people[:, : max(1, people)], batch.ignored[:, : max(1, boxes)]
+
+
+def _within(begin: float, minutes: float | None) -> bool:
+    return minutes is None or time.monotonic() - begin < 60 * minutes
+
+
+def _place(weights: str | Path) -> str | Path:
+    path = Path(weights)
+    return path if path.suffix else str(weights)
