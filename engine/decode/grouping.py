@@ -36,8 +36,8 @@ class GroupingSettings:
     tag_threshold: float = 1.0
     max_people: int = 30
     min_joints: int = 4
-    person_threshold: float = 0.08
-    body_weight: float = 0.2
+    person_threshold: float = 0.1
+    body_weight: float = 0.15
 
     def __post_init__(self) -> None:
         if not self.joint_threshold >= 0:
@@ -76,9 +76,10 @@ def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings
     """Assigns each joint's candidates to people; best person first, keypoints in the pixels of the model's input.
 
     Joints are visited in the skeleton's order. Candidates of a joint and people so far are matched one to one so that
-    the sum of score × fit is greatest (Hungarian method). Fit falls from 1 to 0 with the squared tag distance, in units
-    of the threshold, and with the squared distance to the body, in units of what the person's size allows. Candidates
-    that fit nobody start new people. Those with a NaN anywhere are ignored.
+    the sum of score × person's mean score × fit is greatest (Hungarian method). Fit falls from 1 to 0 with the squared
+    tag distance, in units of the threshold, and with the squared distance to the body, in units of what the person's
+    size allows. The product of scores gives the clearest joints to the clearest people where the fit is alike.
+    Candidates that fit nobody start new people. Those with a NaN anywhere are ignored.
 
     A person's score is the sum of its joints' scores divided by J, as in the bottom-up papers' COCO submissions.
     Raises ValueError if the candidates are not of the skeleton's joints.
@@ -100,7 +101,7 @@ def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings
         )
         new = np.arange(len(chosen))
         if people.count:
-            benefit = scores[:, None] * people.fit(step, xy, tags, settings)
+            benefit = scores[:, None] * people.mean_scores * people.fit(step, xy, tags, settings)
             rows, columns = linear_sum_assignment(benefit, maximize=True)
             fits = benefit[rows, columns] > 0
             rows = rows[fits]
@@ -166,6 +167,12 @@ class _People:
     def room(self) -> int:
         """How many more people may start."""
         return len(self._sizes) - self.count
+
+    @property
+    def mean_scores(self) -> NDArray[np.float32]:
+        """(count,) mean score of each person's joints so far."""
+        means: NDArray[np.float32] = self._scores[: self.count].sum(axis=1) / self._sizes[: self.count]
+        return means
 
     def fit(
         self, step: int, xy: NDArray[np.float32], tags: NDArray[np.float32], settings: GroupingSettings
