@@ -18,6 +18,7 @@ from models.training.settings import Augmentation
 CHOOSE_PERSON = 0.7  # share of views that look at one person
 FEWEST_JOINTS = 3  # of someone that a view may look at
 SMALLEST = 0.75  # a picture is never shrunk below this share of covering the view's area
+EDGE = 0.05  # of the view's side: padding that a shift may show
 GAP = (0.38, 0.62)  # where a view of several pictures is cut
 
 
@@ -110,14 +111,16 @@ class Planner:
         width, height = right - left, bottom - top
         scale, centre = self._framing(random, picture, width, height)
         away = random.uniform(-settings.shift, settings.shift, 2) * (width, height)
-        middle = np.array((left + right, top + bottom)) / 2 + away
         turned = random.random() < settings.rotated
         angle = math.radians(random.uniform(-settings.rotation, settings.rotation)) if turned else 0.0
         stretch = math.exp(random.uniform(-settings.stretch, settings.stretch))
         mirror = random.random() < 0.5
         sign, cos, sin = (-1.0 if mirror else 1.0), math.cos(angle), math.sin(angle)
         turn = scale * np.array([[cos * sign * stretch, -sin / stretch], [sin * sign * stretch, cos / stretch]])
-        matrix = np.column_stack([turn, middle - turn @ centre])
+        sides = np.array((picture.width, picture.height), np.float64)
+        heart = np.array((width, height)) / 2 + away + turn @ (sides / 2 - centre)
+        heart = np.array((left, top)) + _kept_in_view(heart, scale * sides, np.array((width, height), np.float64))
+        matrix = np.column_stack([turn, heart - turn @ (sides / 2)])
 
         people = picture.people.copy()
         people[..., :2] = _transformed(people[..., :2], matrix)
@@ -149,6 +152,15 @@ class Planner:
             centre = sides / 2 + random.uniform(-0.15, 0.15, 2) * sides
         lowest = SMALLEST * math.sqrt(width / sides[0] * height / sides[1])
         return min(max(scale, lowest), settings.largest_zoom), centre
+
+
+def _kept_in_view(
+    middle: NDArray[np.float64], shown: NDArray[np.float64], view: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The middle of a picture of `shown` pixels, moved so that it fills the view as far as it can, but for a little."""
+    edges = np.stack([shown / 2, view - shown / 2])
+    slack = EDGE * view
+    return np.clip(middle, edges.min(axis=0) - slack, edges.max(axis=0) + slack)
 
 
 def _colours(random: np.random.Generator, settings: Augmentation, width: int, height: int) -> Colours:
