@@ -57,7 +57,7 @@ $(BIN)/python: | system
 # PyTorch's own index has the CPU build, a tenth of the size; where it cannot be reached, the default build does as well.
 $(VENV)/.run: requirements.txt | $(BIN)/python
 	$(BIN)/python -c 'import torch' 2>/dev/null \
-		|| $(PIP) torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu 2>/dev/null \
+		|| $(PIP) torch==2.13.0 --retries 1 --timeout 15 --index-url https://download.pytorch.org/whl/cpu 2>/dev/null \
 		|| $(PIP) torch==2.13.0
 	$(PIP) -r requirements.txt
 	@touch $@

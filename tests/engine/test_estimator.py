@@ -1,0 +1,105 @@
+"""Picture in, people out: the compiled path against the reference path, with the weights that ship."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data
+
+from engine.decode.grouping import GroupingSettings
+from engine.errors import UsageError, WeightsError
+from engine.estimator import PoseEstimator
+
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def compiled() -> PoseEstimator:
+    return PoseEstimator.load("xs")
+
+
+@pytest.fixture(scope="module")
+def reference() -> PoseEstimator:
+    return PoseEstimator.load("xs", engine="torch")
+
+
+def views() -> list[Image]:
+    """Twenty real pictures: two photographs of people, cropped, mirrored, turned, darkened, side by side."""
+    astronaut = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
+    cameraman = cv2.cvtColor(data.camera(), cv2.COLOR_GRAY2BGR)
+    pictures: list[Image] = []
+    for photograph in (astronaut, cameraman):
+        h, w = photograph.shape[:2]
+        pictures += [
+            photograph,
+            photograph[:, ::-1],
+            photograph[: h * 9 // 16],
+            photograph[:, w // 8 : w * 7 // 8],
+            photograph[h // 8 : h * 3 // 4, w // 8 : w * 3 // 4],
+            cv2.resize(photograph, (640, 480)),
+            cv2.resize(photograph, (180, 320)),
+            cv2.convertScaleAbs(photograph, alpha=0.6),
+            cv2.GaussianBlur(photograph, (0, 0), 1.5),
+        ]
+    pictures.append(np.hstack([astronaut, cameraman]))
+    pictures.append(np.hstack([cameraman[:, ::-1], astronaut[:, ::-1]]))
+    return [np.ascontiguousarray(picture).astype(np.uint8) for picture in pictures]
+
+
+def test_the_compiled_path_finds_what_pytorch_finds(compiled: PoseEstimator, reference: PoseEstimator) -> None:
+    pictures = views()
+    assert len(pictures) == 20
+    found = 0
+    for number, picture in enumerate(pictures):
+        ours, theirs = compiled.estimate(picture), reference.estimate(picture)
+        for a, b in zip(ours.maps, theirs.maps):
+            error = np.abs(np.from_dlpack(a) - b).max() / np.ptp(b)
+            assert error < 1e-3, f"picture {number}: maps differ by {error}"
+        assert len(ours.poses) == len(theirs.poses), f"picture {number}"
+        threshold = reference.settings.joint_threshold
+        near = np.minimum(np.abs(ours.poses.scores - threshold), np.abs(theirs.poses.scores - threshold)) < 1e-3
+        same = ours.poses.visible == theirs.poses.visible
+        assert (same | near).all(), f"picture {number}"
+        both = ours.poses.visible & theirs.poses.visible
+        if both.any():
+            found += int(both.sum())
+            distance = np.abs(ours.poses.keypoints[both] - theirs.poses.keypoints[both]).max()
+            assert distance < 0.5, f"picture {number}: a joint is {distance} px off"
+            assert np.abs(ours.poses.scores[both] - theirs.poses.scores[both]).max() < 1e-3
+    assert found > 50
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (10, 10000), (10000, 10), (3, 500), (64, 64)])
+def test_odd_shapes_are_no_trouble(compiled: PoseEstimator, shape: tuple[int, int]) -> None:
+    poses = compiled(np.zeros((*shape, 3), np.uint8))
+    assert poses.keypoints.shape[1:] == (17, 2)
+
+
+def test_a_change_of_size_on_the_way_leaves_no_trace(compiled: PoseEstimator) -> None:
+    """The padding of one picture must not show in the next one's input."""
+    picture = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
+    before = compiled(picture)
+    compiled(np.full((500, 480, 3), 255, np.uint8))
+    after = compiled(picture)
+    np.testing.assert_array_equal(before.keypoints, after.keypoints)
+
+
+def test_times_and_places_are_reported(compiled: PoseEstimator) -> None:
+    estimate = compiled.estimate(np.zeros((720, 1280, 3), np.uint8))
+    assert list(estimate.times.ms) == ["resize", "network", "decode", "grouping"]
+    assert all(ms > 0 for ms in estimate.times.ms.values())
+    assert estimate.placement.source == (1280, 720)
+
+
+def test_settings_of_the_caller_win(compiled: PoseEstimator) -> None:
+    strict = PoseEstimator.load("xs", settings=GroupingSettings(joint_threshold=5.0))
+    assert len(strict(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))) == 0
+
+
+def test_what_does_not_exist_is_named() -> None:
+    with pytest.raises(UsageError, match="onnx"):
+        PoseEstimator.load("xs", engine="onnx")
+    with pytest.raises(UsageError, match="oblong"):
+        PoseEstimator.load("xs", input_mode="oblong")
+    with pytest.raises(WeightsError, match="train"):
+        PoseEstimator.load("l")
