@@ -1,0 +1,180 @@
+"""Decodes a video, from a file or over the network, into BGR pictures with their presentation times. The only user of PyAV among the sources."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import SourceError
+
+# More threads decode no faster here and each holds whole pictures; the processor is wanted by the network.
+DECODER_THREADS = 2
+# One announced rate above this is a time base that somebody mistook for a rate.
+HIGHEST_RATE = 1000.0
+TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPicture:
+    """image: (H, W, 3) uint8, BGR, turned as the file says. media_s: presentation time from the video's start. duration_s: 0 where unknown."""
+
+    image: NDArray[np.uint8]
+    media_s: float
+    duration_s: float
+
+
+class VideoReader:
+    """One open video. Raises SourceError where it cannot be opened; `label` is what messages call it."""
+
+    def __init__(
+        self, address: str, label: str, options: dict[str, str] | None = None, timeout_s: float | None = None
+    ) -> None:
+        self._label = label
+        try:
+            self._container: Any = av.open(address, "r", options=options or {}, timeout=timeout_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(open_failure(label, error)) from error
+        streams = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+        if not streams:
+            self._container.close()
+            raise SourceError(f"“{label}” holds no video.")
+        self._stream: Any = streams[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise SourceError(f"“{label}” is in a video format that this build cannot decode.")
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = DECODER_THREADS
+        self._start = Fraction((self._stream.start_time or 0) * self._stream.time_base)
+        self.damaged_packets = 0
+
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """(width, height) before the rotation that the file asks for, which shows only in its first picture."""
+        return int(self._stream.codec_context.width), int(self._stream.codec_context.height)
+
+    @property
+    def fps(self) -> float | None:
+        rate: Fraction | None = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate is not None and 0 < rate <= HIGHEST_RATE else None
+
+    @property
+    def duration_s(self) -> float | None:
+        """Of the video, as announced; None where the file does not say."""
+        if self._stream.duration:
+            return float(self._stream.duration) * float(self._stream.time_base)
+        # Matroska keeps it in a tag of the stream; the file's own duration may be that of a longer sound.
+        tag = str(self._stream.metadata.get("DURATION", ""))
+        if tag.count(":") == 2:
+            hours, minutes, seconds = tag.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        if self._container.duration and len(self._container.streams) == 1:
+            return float(self._container.duration) / float(av.time_base)
+        return None
+
+    @property
+    def frame_count(self) -> int | None:
+        if self._stream.frames:
+            return int(self._stream.frames)
+        duration, fps = self.duration_s, self.fps
+        return round(duration * fps) if duration and fps else None
+
+    @property
+    def has_audio(self) -> bool:
+        return bool(self._container.streams.audio)
+
+    def seek(self, media_s: float) -> None:
+        """The next picture is a key picture at or before this time. Raises SourceError where the file cannot be searched."""
+        ticks = int((Fraction(media_s) + self._start) / self._stream.time_base)
+        try:
+            self._container.seek(ticks, stream=self._stream, backward=True)
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"“{self._label}” cannot be searched: {reason(error)}.") from error
+
+    def pictures(self) -> Iterator[DecodedPicture]:
+        """Pictures in the order of presentation. What cannot be decoded is left out and counted in `damaged_packets`.
+
+        Raises SourceError where reading itself fails: a disk or a connection that is gone.
+        """
+        expected_s = 0.0
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    frames = packet.decode()
+                except (av.error.InvalidDataError, av.error.PatchWelcomeError):
+                    self.damaged_packets += 1
+                    continue
+                for frame in frames:
+                    picture = self._picture(frame, expected_s)
+                    expected_s = picture.media_s + (picture.duration_s or 1.0 / (self.fps or 25.0))
+                    yield picture
+        except av.error.EOFError:
+            return
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"“{self._label}” stopped: {reason(error)}.") from error
+
+    def _picture(self, frame: Any, expected_s: float) -> DecodedPicture:
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        time_base = frame.time_base or self._stream.time_base
+        media_s = expected_s if ticks is None else float(ticks * time_base - self._start)
+        duration_s = float(frame.duration * time_base) if frame.duration else 0.0
+        image = frame.to_ndarray(format="bgr24")
+        turn = TURNS.get(frame.rotation % 360)
+        return DecodedPicture(image if turn is None else np.asarray(cv2.rotate(image, turn)), media_s, duration_s)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def file_address(path: str | os.PathLike[str]) -> str:
+    """The address that FFmpeg takes for this file, whatever its name: without the prefix `a:b.mp4` would be a protocol."""
+    return f"file:{os.fspath(path)}"
+
+
+def _is_cover(stream: Any) -> bool:
+    """True for the picture that a sound file carries as its cover."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def reason(error: Exception) -> str:
+    """FFmpeg's own words for an error, as the end of a sentence."""
+    return str(getattr(error, "strerror", None) or error).rstrip(".").lower()
+
+
+def open_failure(label: str, error: Exception) -> str:
+    match error:
+        case av.error.FileNotFoundError():
+            return f"There is no file “{label}”. Check the name."
+        case av.error.PermissionError():
+            return f"“{label}” may not be read. Check its permissions."
+        case av.error.InvalidDataError() | av.error.EOFError():
+            return (
+                f"“{label}” cannot be read as a video. It is damaged, cut off, or of another kind than its name says."
+            )
+        case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
+            return f"“{label}” asks for a name and a password, or they are wrong. Write them as rtsp://NAME:PASSWORD@HOST/…"
+        case av.error.HTTPNotFoundError():
+            return f"The server knows no “{label}”. Check the address."
+        case av.error.ConnectionRefusedError():
+            return (
+                f"Nobody answers at “{label}”: the connection was refused. Check the address and that the device is on."
+            )
+        case av.error.TimeoutError() | av.error.ExitError():
+            return f"“{label}” does not answer in time. Check the address and the network."
+        case av.error.ProtocolNotFoundError():
+            return f"“{label}” is an address of a kind that is not known. Known are rtsp, rtmp, http, https, udp, tcp and srt."
+    return f"“{label}” cannot be opened: {reason(error)}."
