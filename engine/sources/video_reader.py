@@ -55,11 +55,6 @@ class VideoReader:
         self.damaged_packets = 0
 
     @property
-    def coded_size(self) -> tuple[int, int]:
-        """(width, height) before the rotation that the file asks for, which shows only in its first picture."""
-        return int(self._stream.codec_context.width), int(self._stream.codec_context.height)
-
-    @property
     def fps(self) -> float | None:
         rate: Fraction | None = self._stream.average_rate or self._stream.guessed_rate
         return float(rate) if rate is not None and 0 < rate <= HIGHEST_RATE else None
