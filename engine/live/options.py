@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from engine.decode.grouping import GroupingSettings
+from engine.errors import UsageError
 from engine.live.states import SessionState
 from engine.sources import SourceSettings
 
@@ -30,7 +30,8 @@ class LiveOptions:
     size:            "xs", "s", "m", "l", or a weights file.
     input_mode:      "auto", "square" or "WxH", as for PoseEstimator.
     threads:         workers of the network; None means as many as suit this machine.
-    grouping:        thresholds; None means those that the weights were published with.
+    joint_threshold, person_threshold: scores from which on joints and people are shown; None means those that the
+                     weights were published with.
     tracking:        people get ids.
     smoothing:       joints are smoothed over time; needs tracking, and does nothing without it.
     file_mode:       loss-free or as a camera; live sources are always read as cameras.
@@ -43,12 +44,23 @@ class LiveOptions:
     size: str | Path = "xs"
     input_mode: str = "auto"
     threads: int | None = None
-    grouping: GroupingSettings | None = None
+    joint_threshold: float | None = None
+    person_threshold: float | None = None
     tracking: bool = True
     smoothing: bool = True
     file_mode: FileMode = FileMode.LOSS_FREE
     reconnect: bool = True
     stall_s: float = 2.0
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Those that are not as published, by the names of GroupingSettings."""
+        values = {"joint_threshold": self.joint_threshold, "person_threshold": self.person_threshold}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def __post_init__(self) -> None:
+        if any(not 0 <= value <= 1 for value in self.thresholds.values()):
+            raise UsageError("A threshold is a score between 0 and 1.")
 
 
 class EventKind(StrEnum):

@@ -1,0 +1,45 @@
+"""One slot between two threads: the newest item replaces the waiting one, and what was replaced is counted."""
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """Nothing queues: whoever takes gets the newest item there is."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: list[T] = []
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """Items that a newer one replaced before they were taken."""
+        return self._dropped
+
+    def put(self, item: T) -> None:
+        """Never waits."""
+        with self._changed:
+            self._dropped += len(self._item)
+            self._item = [item]
+            self._changed.notify_all()
+
+    def offer(self, item: T, timeout_s: float) -> bool:
+        """Waits until the slot is free. -> False where it was not in time; then nothing was put."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._item, timeout_s):
+                return False
+            self._item = [item]
+            self._changed.notify_all()
+            return True
+
+    def take(self, timeout_s: float) -> T | None:
+        """The newest item, waiting for one; None where none came in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self._item), timeout_s):
+                return None
+            item = self._item.pop()
+            self._changed.notify_all()
+            return item

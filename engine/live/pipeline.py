@@ -1,0 +1,197 @@
+"""One run of a session: its threads, what they hand to each other, and what is known of it from outside."""
+
+import logging
+import time
+import traceback
+from dataclasses import replace
+from typing import Protocol
+
+from engine.errors import LitePoseError
+from engine.live.inference import InferenceLoop
+from engine.live.kept_threads import NETWORK_THREADS, KeptTask
+from engine.live.loader import Builder, EstimatorFactory
+from engine.live.mailbox import Mailbox
+from engine.live.options import EventKind, FileMode, LiveOptions
+from engine.live.playback import Playback
+from engine.live.reader import Reader, SourceFactory, SourceInfo
+from engine.live.results import Captured, LiveResult
+from engine.live.states import SessionState, StateMachine
+from engine.live.supervisor import Supervisor
+from engine.sources import SourceSettings
+from engine.statistics import Statistics, StatisticsCollector
+from engine.types import Frame
+
+logger = logging.getLogger(__name__)
+
+DEMO = "demo"
+OFFER_S = 0.1  # how often a reader that waits for the network looks whether it is still wanted
+
+
+class PipelineOwner(Protocol):
+    """Hears from a pipeline, in its threads; must not wait."""
+
+    def tell(self, kind: EventKind, text: str, details: str) -> None:
+        """A sentence for the user, and the traceback or nothing."""
+
+    def result_ready(self, result: LiveResult) -> None:
+        """Every result, in order, in the network's thread."""
+
+    def size_changed(self, size: str) -> None: ...
+
+    def source_changed(self, info: SourceInfo) -> None: ...
+
+
+class Pipeline:
+    """Capture thread → mailbox → network thread → owner. Made for one start, closed by one stop."""
+
+    def __init__(
+        self,
+        options: LiveOptions,
+        machine: StateMachine,
+        owner: PipelineOwner,
+        source_factory: SourceFactory,
+        estimator_factory: EstimatorFactory,
+        build: Builder | None,
+    ) -> None:
+        self._machine, self._owner = machine, owner
+        self._camera_like = options.file_mode is FileMode.AS_CAMERA
+        self._closed = False
+        self.statistics = StatisticsCollector()
+        self.mailbox: Mailbox[Captured] = Mailbox()
+        self.latest: LiveResult | None = None
+        self.latest_frame: Frame | None = None
+        self.supervisor = Supervisor(
+            source_factory, self, machine, owner.tell, reconnect=options.reconnect, stall_s=options.stall_s
+        )
+        self.loop = InferenceLoop(options, self.mailbox, self, self._newest_size, estimator_factory, build)
+        self._network: KeptTask | None = None
+
+    def start(self, text: str, settings: SourceSettings) -> None:
+        self._network = NETWORK_THREADS.start(self.loop.run)
+        self.open(text, settings, first=True)
+
+    def open(self, text: str, settings: SourceSettings, *, first: bool = False) -> None:
+        """Another source instead of the one that is read, or the first one."""
+        # The reader paces files itself, so that they can be paused, stepped and played faster.
+        loop = settings.loop
+        if loop is None and text == DEMO:
+            loop = settings.real_time
+        unpaced = replace(settings, real_time=False, loop=loop)
+        (self.supervisor.start if first else self.supervisor.switch)(text, unpaced, settings.real_time)
+
+    @property
+    def playback(self) -> Playback | None:
+        return self.supervisor.playback
+
+    @property
+    def source_info(self) -> SourceInfo | None:
+        reader = self.supervisor.current
+        return reader.info if reader else None
+
+    def figures(self) -> Statistics:
+        return self.statistics.figures(dropped=self.mailbox.dropped)
+
+    def stop(self) -> None:
+        """Tells every thread to end; returns at once."""
+        self._closed = True
+        self.supervisor.stop()
+        self.loop.stop()
+
+    def join(self, deadline_s: float) -> list[str]:
+        """Waits until time.monotonic() is `deadline_s`. -> names of the threads that have not ended."""
+        late = self.supervisor.join(deadline_s)
+        if self._network is not None:
+            self._network.join(max(0.0, deadline_s - time.monotonic()))
+            late += [self._network.name] if self._network.is_alive() else []
+        for job in self.loop.jobs():
+            job.join(max(0.0, deadline_s - time.monotonic()))
+            late += [job.name] if job.is_alive() else []
+        return late
+
+    # From the readers and the supervisor.
+
+    def take_frame(self, frame: Frame, reader: Reader) -> None:
+        self.latest_frame = frame
+        self.statistics.captured()
+        captured = Captured(frame, reader.passage, reader.live)
+        if reader.live or self._camera_like:
+            self.mailbox.put(captured)
+            return
+        while not self.mailbox.offer(captured, OFFER_S) and not reader.abandoned():
+            pass
+
+    def frame_damaged(self) -> None:
+        self.statistics.damaged()
+
+    def source_changed(self, info: SourceInfo, again: bool) -> None:
+        if again:
+            self.statistics.reconnected()
+        self._owner.source_changed(info)
+        size = f", {info.size[0]}×{info.size[1]}" if info.size else ""
+        self._owner.tell(
+            EventKind.SOURCE, f"“{info.name}” is back{size}." if again else f"Reading “{info.name}”{size}.", ""
+        )
+
+    def source_ended(self) -> None:
+        self.loop.source_ended()
+
+    def source_failed(self, error: Exception) -> None:
+        self._fail(error)
+
+    # From the network's thread.
+
+    def take_result(self, result: LiveResult) -> None:
+        if self._closed:
+            return
+        self.latest = result
+        self.statistics.inferred(result.times.ms, result.latency_ms, len(result.poses))
+        if self._machine.state is SessionState.STARTING:
+            self._machine.try_go(SessionState.RUNNING)
+        self._owner.result_ready(result)
+
+    def progress(self, step: str) -> None:
+        if not self._closed:
+            self._owner.tell(EventKind.PROGRESS, step, "")
+
+    def switching(self, holds: bool) -> None:
+        (self._machine.begin if holds else self._machine.end)(SessionState.SWITCHING)
+
+    def size_changed(self, size: str) -> None:
+        self._owner.size_changed(size)
+        self._owner.tell(EventKind.SIZE, size, "")
+
+    def switch_failed(self, size: str, error: Exception) -> None:
+        self._owner.tell(EventKind.WARNING, f"{sentence(error)} The size before {size} stays.", details(error))
+
+    def all_done(self) -> None:
+        playback = self.playback
+        if playback is not None and playback.at_end:
+            self._machine.set_condition(SessionState.PAUSED, True)
+            self._owner.tell(EventKind.ENDED, "The source is at its end.", "")
+
+    def inference_failed(self, error: Exception) -> None:
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if self._closed:
+            return
+        self.stop()
+        logger.debug("the session failed", exc_info=error)
+        if self._machine.try_go(SessionState.FAILED):
+            self._owner.tell(EventKind.FAILURE, sentence(error), details(error))
+
+    def _newest_size(self) -> tuple[int, int] | None:
+        frame = self.latest_frame
+        return (frame.width, frame.height) if frame is not None else None
+
+
+def sentence(error: Exception) -> str:
+    """What to tell the user about an error: ours speak for themselves, others are mistakes of the program or a driver."""
+    if isinstance(error, LitePoseError):
+        return str(error)
+    return f"Something went wrong that should not: {type(error).__name__}: {error}."
+
+
+def details(error: Exception) -> str:
+    """The traceback of an error that does not speak for itself."""
+    return "" if isinstance(error, LitePoseError) else "".join(traceback.format_exception(error))
