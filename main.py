@@ -20,7 +20,10 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
         prog="main.py", description="LitePose Live: real-time multi-person pose tracking on a plain CPU."
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, not only warnings")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    if chosen not in COMMANDS:
+        window = parser.add_argument_group("the window, which opens where no command is given")
+        importlib.import_module("app.options").add_arguments(window)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == chosen:
@@ -37,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     from models.errors import LitePoseError
 
     try:
-        return int(importlib.import_module(f"engine.commands.{options.command}").main(options))
+        module = f"engine.commands.{options.command}" if options.command else "app.launch"
+        return int(importlib.import_module(module).main(options))
     except LitePoseError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

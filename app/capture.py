@@ -1,0 +1,144 @@
+"""Recording and snapshots: from the button to the toast that shows the file."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import platformdirs
+from PyQt6.QtCore import QCoreApplication, QObject, QTimer, QUrl
+from PyQt6.QtGui import QDesktopServices
+
+from app.controls import Bar
+from app.live_worker import LiveWorker
+from app.preference_store import PreferenceStore
+from app.stage import Stage
+from app.timeline import clock
+from engine.live import Event, EventKind
+
+REFRESH_MS = 500
+translate = QCoreApplication.translate
+
+
+def readable_size(size: int) -> str:
+    """Bytes as people say them: 3.4 MB."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit != "MB" else f"{size:.1f} {unit}"
+        size /= 1000  # type: ignore[assignment]
+    return f"{size:.2f} GB"
+
+
+def open_path(path: Path) -> None:
+    """With whatever the system opens such files or folders with."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+
+
+class Capture(QObject):
+    """Starts, shows and ends recordings; saves snapshots. opener: shows a file or a folder."""
+
+    def __init__(
+        self,
+        bar: Bar,
+        stage: Stage,
+        worker: LiveWorker,
+        store: PreferenceStore,
+        opener: Callable[[Path], None] = open_path,
+    ) -> None:
+        super().__init__()
+        self._bar, self._stage, self._worker, self._store, self._open = bar, stage, worker, store, opener
+        self._paths: tuple[Path, ...] = ()
+        self._timer = QTimer(self)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self._show_progress)
+        self._elapsed_s = 0.0
+        worker.saved.connect(self._saved)
+
+    @property
+    def recording(self) -> bool:
+        return self._timer.isActive()
+
+    def folder(self) -> Path:
+        """Where recordings and snapshots go; made where it is missing. Raises OSError."""
+        chosen = self._store.current.recording.folder
+        folder = Path(chosen) if chosen else Path(platformdirs.user_videos_dir()) / "LitePose Live"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def toggle(self) -> None:
+        if self.recording:
+            self._worker.stop_recording()
+            return
+        path = self._new_path(".mp4")
+        if path is None:
+            return
+        kept = self._store.current.recording
+        from engine.live import RecordingOptions
+
+        self._worker.start_recording(RecordingOptions(path, kept.picture, kept.keypoints))
+
+    def snapshot(self) -> None:
+        path = self._new_path(".png")
+        if path is not None:
+            self._worker.snapshot(path, True)
+
+    def show_folder(self) -> None:
+        try:
+            self._open(self.folder())
+        except OSError as error:
+            self._refuse(error)
+
+    def hear(self, event: Event) -> None:
+        """Recordings begin and end on the session's word, not on the button's."""
+        if event.kind is not EventKind.RECORDING:
+            return
+        if self._worker.session.recording:
+            self._paths, self._elapsed_s = event.paths, 0.0
+            self._timer.start()
+            self._show_progress()
+        elif self.recording:
+            self._timer.stop()
+            self._bar.show_recording(None)
+            self._finished(event.paths or self._paths)
+
+    def _show_progress(self) -> None:
+        size = sum(path.stat().st_size for path in self._paths if path.exists())
+        self._bar.show_recording(f"{clock(self._elapsed_s)} · {readable_size(size)}")
+        self._elapsed_s += REFRESH_MS / 1000
+
+    def _finished(self, paths: tuple[Path, ...]) -> None:
+        if not paths:
+            return
+        video = paths[0]
+        self._stage.toast(
+            translate("Capture", "Recorded {name}").format(name=video.name),
+            (
+                (translate("Capture", "Show in folder"), lambda: self._open(video.parent)),
+                (translate("Capture", "Play"), lambda: self._open(video)),
+            ),
+        )
+
+    def _saved(self, path: Path) -> None:
+        self._stage.toast(
+            translate("Capture", "Saved {name}").format(name=path.name),
+            (
+                (translate("Capture", "Show in folder"), lambda: self._open(path.parent)),
+                (translate("Capture", "Open"), lambda: self._open(path)),
+            ),
+        )
+
+    def _new_path(self, suffix: str) -> Path | None:
+        """A name that is not taken, after the time of day."""
+        try:
+            folder = self.folder()
+        except OSError as error:
+            self._refuse(error)
+            return None
+        stem = datetime.now().strftime("LitePose %Y-%m-%d %H-%M-%S")
+        path, number = folder / f"{stem}{suffix}", 2
+        while path.exists():
+            path, number = folder / f"{stem} ({number}){suffix}", number + 1
+        return path
+
+    def _refuse(self, error: OSError) -> None:
+        text = translate("Capture", "Nothing can be saved there: {reason}. Choose another folder in the preferences.")
+        self._stage.toast(text.format(reason=error), kind="error")

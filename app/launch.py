@@ -1,0 +1,66 @@
+"""Opens the window: `main.py` without a command."""
+
+import app.qt_environment  # noqa: F401, I001  before the first module of PyQt6
+
+import argparse
+import signal
+import sys
+from types import FrameType
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication
+
+from app import preferences, translation
+from app.appearance import Appearance
+from app.failures import FailureReporter
+from app.icons import application_icon
+from app.live_worker import LiveWorker
+from app.main_window import MainWindow
+from app.preference_store import PreferenceStore
+from app.session_options import live_options
+
+AWAKE_MS = 200
+
+
+def main(args: argparse.Namespace) -> int:
+    """Shows the window until it is closed. Returns the exit code. args: those of app.options."""
+    names = ("source", "size", "theme", "language", "threads")
+    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    QApplication.setApplicationName("litepose-live")
+    QApplication.setApplicationDisplayName("LitePose Live")
+    QApplication.setDesktopFileName("litepose-live")
+    application = QApplication(sys.argv[:1])
+    application.setWindowIcon(application_icon())
+    reporter = FailureReporter()
+    reporter.install()
+    try:
+        store = PreferenceStore(args.preferences or preferences.default_path(), given)
+        translation.install(application, store.current.language)
+        appearance = Appearance(application, store.current.theme)
+        window = MainWindow(store, LiveWorker(live_options(store.current)), appearance)
+        reporter.failed.connect(window.show_error)
+        waker = close_on_signals(window)
+        window.show()
+        QTimer.singleShot(0, window.start)
+        code = application.exec()
+        waker.stop()
+        return code
+    finally:
+        reporter.remove()
+
+
+def close_on_signals(window: MainWindow) -> QTimer:
+    """Ctrl-C and SIGTERM close the window as its button does. -> the timer that must live on.
+
+    Python runs signal handlers only between its own instructions; the timer sees to it that some come along.
+    """
+
+    def close(number: int, frame: FrameType | None) -> None:
+        QTimer.singleShot(0, window.close)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, close)
+    timer = QTimer(window)
+    timer.timeout.connect(lambda: None)
+    timer.start(AWAKE_MS)
+    return timer

@@ -1,0 +1,389 @@
+"""The window: it puts the parts together and connects them. What they do is theirs."""
+
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import QByteArray, Qt, QTimer
+from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence
+from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QMenu, QVBoxLayout, QWidget
+
+from app import sizes
+from app.appearance import Appearance
+from app.capture import Capture
+from app.composition import Composer
+from app.controls import Bar, Rail
+from app.dialogs import AddressDialog, ErrorDialog
+from app.live_worker import LiveWorker
+from app.narrator import Narrator
+from app.painter import Painter
+from app.preference_store import PreferenceStore
+from app.preferences import Preferences
+from app.session_options import live_options, source_settings
+from app.shortcuts import SHORTCUTS, ShortcutsSheet, text_of
+from app.source_list import SourceList
+from app.stage import Stage
+from app.statistics_panel import StatisticsPanel, report
+from app.status import StatusLine, facts, network_line
+from app.timeline import Timeline
+from engine.live import Event, EventKind, SessionState, SourceInfo
+from engine.sources.video_file import VIDEO_SUFFIXES
+from engine.statistics import Statistics, statistics_lines
+
+SEEK_S = 5.0
+OVERLAY_SWITCHES = ("skeleton", "boxes", "ids", "trails", "heatmap", "face_blur", "privacy", "mirror", "statistics")
+
+
+class MainWindow(QMainWindow):
+    """Video first; everything else around it."""
+
+    def __init__(self, store: PreferenceStore, worker: LiveWorker, appearance: Appearance) -> None:
+        super().__init__()
+        self.setWindowTitle("LitePose Live")
+        self.setMinimumSize(480, 360)
+        self.setAcceptDrops(True)
+        self.store, self.worker, self.appearance = store, worker, appearance
+        self.bar, self.rail, self.stage = Bar(), Rail(), Stage()
+        self.timeline, self.status, self.panel = Timeline(), StatusLine(), StatisticsPanel()
+        self.composer = Composer()
+        self.painter = Painter(self.stage, worker, store, self.composer)
+        self.narrator = Narrator(self.stage)
+        self.capture = Capture(self.bar, self.stage, worker, store)
+        self.sources = SourceList(self.bar.source)
+        self.statistics = Statistics()
+        self.source: SourceInfo | None = None
+        self.actions_by_name: dict[str, QAction] = {}
+        self._closing = False
+        self._lay_out()
+        self._make_actions()
+        self._connect()
+        appearance.add(self.set_theme)
+        self._show_preferences(store.current)
+        self._restore()
+
+    def start(self) -> None:
+        """Looks for cameras and starts with the source that was used last, the first camera, or the demo."""
+        self.narrator.begin()
+        self.sources.choose_first(self.store.current.source)
+
+    def _lay_out(self) -> None:
+        middle = QHBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(self.rail)
+        middle.addWidget(self.stage, stretch=1)
+        middle.addWidget(self.panel)
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.bar)
+        column.addLayout(middle, stretch=1)
+        column.addWidget(self.timeline)
+        column.addWidget(self.status)
+        self.setCentralWidget(content)
+        self.timeline.hide()
+        self.resize(1280, 800)
+
+    def _make_actions(self) -> None:
+        """One action for each key; the keys work wherever the focus is, except in text fields."""
+        does: dict[str, Any] = {
+            "choose_file": self.choose_file,
+            "choose_url": self.choose_address,
+            "refresh": self.sources.look,
+            "confidence_up": lambda: self._nudge_confidence(0.05),
+            "confidence_down": lambda: self._nudge_confidence(-0.05),
+            "full_screen": self.toggle_full_screen,
+            "record": self.capture.toggle,
+            "snapshot": self.capture.snapshot,
+            "panel": lambda: self.store.change(panel=not self.store.current.window.panel),
+            "copy_report": self.copy_report,
+            "play": self.toggle_play,
+            "step": self.worker.step,
+            "back": lambda: self._jump(-SEEK_S),
+            "forward": lambda: self._jump(SEEK_S),
+            "export": self.export,
+            "preferences": self.show_preferences,
+            "shortcuts": self.show_shortcuts,
+            "quit": self.close,
+        }
+        does |= {f"size_{name}": lambda name=name: self.choose_size(name) for name in ("xs", "s", "m", "l")}
+        does |= {name: self.rail.buttons[name].click for name in OVERLAY_SWITCHES}
+        for shortcut in SHORTCUTS:
+            action = QAction(text_of(shortcut.name), self)
+            action.setShortcuts([QKeySequence(key) for key in shortcut.keys])
+            action.triggered.connect(lambda _, do=does[shortcut.name]: do())
+            self.addAction(action)
+            self.actions_by_name[shortcut.name] = action
+        leave = QAction(self)
+        leave.setShortcut(QKeySequence("Esc"))
+        leave.triggered.connect(lambda: self.isFullScreen() and self.toggle_full_screen())
+        self.addAction(leave)
+        menu = QMenu(self.bar.menu)
+        for name in (
+            "choose_file",
+            "choose_url",
+            "",
+            "export",
+            "copy_report",
+            "",
+            "preferences",
+            "shortcuts",
+            "",
+            "quit",
+        ):
+            if name:
+                menu.addAction(self.actions_by_name[name])
+            else:
+                menu.addSeparator()
+        self.bar.menu.setMenu(menu)
+
+    def _connect(self) -> None:
+        bar, worker, store = self.bar, self.worker, self.store
+        bar.source.source_chosen.connect(self.open_source)
+        bar.source.file_wanted.connect(self.choose_file)
+        bar.source.address_wanted.connect(self.choose_address)
+        bar.refresh_wanted.connect(self.sources.look)
+        bar.size_picker.size_chosen.connect(self.choose_size)
+        bar.confidence.moved.connect(lambda value: store.change(confidence=value))
+        bar.smoothing.moved.connect(lambda value: store.change(smoothing=value))
+        bar.record_wanted.connect(self.capture.toggle)
+        bar.snapshot_wanted.connect(self.capture.snapshot)
+        bar.recording_changed.connect(lambda kept: store.change(recording=kept))
+        bar.folder_wanted.connect(self.capture.show_folder)
+        bar.panel_wanted.connect(self.actions_by_name["panel"].trigger)
+        bar.full_screen_wanted.connect(self.toggle_full_screen)
+        self.rail.toggled.connect(self._toggle)
+        self.timeline.play_wanted.connect(self.toggle_play)
+        self.timeline.step_wanted.connect(worker.step)
+        self.timeline.seek_wanted.connect(worker.seek)
+        self.timeline.speed_wanted.connect(worker.set_speed)
+        self.timeline.export_wanted.connect(self.export)
+        self.panel.copy_wanted.connect(self.copy_report)
+        self.stage.double_clicked.connect(self.toggle_full_screen)
+        self.stage.painted.connect(lambda picture: self.timeline.show_position(picture.frame.media_s))
+        self.painter.first_picture.connect(self.narrator.first_picture)
+        self.narrator.retry_wanted.connect(self._retry)
+        self.narrator.source_wanted.connect(self.open_source)
+        self.sources.first_found.connect(self._start_session)
+        self.sources.refused.connect(lambda text: self.stage.toast(text, kind="warning"))
+        self.composer.failed.connect(self.show_error)
+        worker.happened.connect(self._hear)
+        worker.measured.connect(self._measured)
+        worker.source_known.connect(self._source_known)
+        worker.refused.connect(lambda text: self.stage.toast(text, kind="error"))
+        worker.broken.connect(self.show_error)
+        store.changed.connect(self._preferences_changed)
+        store.not_saved.connect(self._not_saved)
+
+    # What the user does
+
+    def open_source(self, text: str) -> None:
+        """A camera, a file, an address, the demo: while the old one goes on, until the new one shows its first picture."""
+        self.store.change(source=text)
+        self.sources.add(text)
+        self.painter.forget()
+        if not self.worker.session.state.active:
+            self.narrator.begin()
+        self.narrator.switching(self.tr("Opening {name}…").format(name=self.sources.label(text)))
+        self.worker.switch_source(text, source_settings(self.store.current))
+
+    def choose_file(self) -> None:
+        suffixes = " ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
+        filters = f"{self.tr('Videos')} ({suffixes});;{self.tr('All files')} (*)"
+        path, _ = QFileDialog.getOpenFileName(self, self.tr("Open a file"), str(Path.home()), filters)
+        if path:
+            self.open_source(path)
+
+    def choose_address(self) -> None:
+        dialog = AddressDialog(self)
+        if dialog.exec():
+            self.open_source(dialog.address)
+
+    def choose_size(self, name: str) -> None:
+        """The running size goes on until the chosen one is ready."""
+        known = {size.name: size for size in sizes.find(self.store.current.measured_ms)}
+        if name not in known or not known[name].available:
+            how = sizes.HOW_TO_GET.format(size=name)
+            text = self.tr("There are no weights for size {size} yet. Get them with: {how}")
+            self.stage.toast(text.format(size=name.upper(), how=how), kind="warning")
+            return
+        if name == self.worker.running_size:
+            return
+        self.bar.size_picker.show_current(name)
+        self.narrator.switching(self.tr("Size {size} is on its way…").format(size=name.upper()))
+        self.worker.switch_size(name)
+
+    def toggle_play(self) -> None:
+        if self.worker.session.state is SessionState.PAUSED:
+            self.worker.resume()
+        else:
+            self.worker.pause()
+
+    def toggle_full_screen(self) -> None:
+        """Full screen shows the picture alone."""
+        full = not self.isFullScreen()
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+        for part in (self.bar, self.rail, self.status):
+            part.setVisible(not full)
+        self.panel.setVisible(not full and self.store.current.window.panel)
+
+    def export(self) -> None:
+        from app.export import export_file
+
+        if self.source is not None and not self.source.live:
+            export_file(self, self.source.text, self.store.current, self.capture)
+
+    def copy_report(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(report(self._facts(), statistics_lines(self.statistics)))
+            self.stage.toast(self.tr("The statistics are on the clipboard."))
+
+    def show_preferences(self) -> None:
+        from app.preferences_dialog import PreferencesDialog
+
+        PreferencesDialog(self.store, self).exec()
+
+    def show_shortcuts(self) -> None:
+        ShortcutsSheet(self).exec()
+
+    def show_error(self, message: str, details: str) -> None:
+        """Not modal: video and recording go on behind it."""
+        dialog = ErrorDialog(message, details, self.appearance.theme.warning, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.show()
+
+    # What the session says
+
+    def _hear(self, event: Event) -> None:
+        self.narrator.hear(event)
+        self.capture.hear(event)
+        self.timeline.show_playing(event.state is not SessionState.PAUSED)
+        self.status.show_state(event.state)
+        if event.kind in (EventKind.SIZE, EventKind.WARNING):
+            running = self.worker.running_size
+            self.bar.size_picker.show_current(running)
+            if event.kind is EventKind.SIZE:
+                self.store.change(size=running)
+        if event.kind in (EventKind.SOURCE, EventKind.WARNING):
+            self.sources.show_current(self.worker.running_source)
+
+    def _measured(self, statistics: Statistics) -> None:
+        self.statistics = statistics
+        self.stage.set_statistics(statistics, self.store.current.overlays)
+        self.panel.add(statistics)
+        rows = self._facts()
+        self.panel.show_facts(rows)
+        self.status.show_network(network_line(rows))
+        self.status.show_statistics(statistics)
+
+    def _source_known(self, source: SourceInfo | None) -> None:
+        self.source = source
+        if source is None:
+            return
+        self.painter.set_live(source.live)
+        self.rail.show_preferences(self.store.current, self.painter.mirrored)
+        self.status.show_source(source)
+        self.timeline.setVisible(bool(source.can_seek and source.duration_s))
+        if source.duration_s:
+            self.timeline.show_length(source.duration_s)
+
+    def _facts(self) -> dict[str, str]:
+        return facts(self.source, self.worker.running_size, self.worker.latest(), self.worker.session.options.threads)
+
+    # Preferences
+
+    def _show_preferences(self, kept: Preferences) -> None:
+        self.bar.show_preferences(kept)
+        self.rail.show_preferences(kept, self.painter.mirrored)
+        self.bar.size_picker.show_sizes(sizes.find(kept.measured_ms), kept.inference.size)
+        self.panel.setVisible(kept.window.panel and not self.isFullScreen())
+        self.bar.panel.setChecked(kept.window.panel)
+        self.stage.set_statistics(self.statistics, kept.overlays)
+        if self.store.problem:
+            self.stage.toast(self.store.problem, kind="warning")
+            self.store.problem = None
+
+    def _preferences_changed(self, before: Preferences, now: Preferences) -> None:
+        self._show_preferences(now)
+        if now.theme != before.theme:
+            self.appearance.show(now.theme)
+        if now.inference != before.inference:
+            self.worker.set_thresholds(now.inference.confidence, now.inference.confidence)
+            self.worker.set_smoothing(now.inference.smoothing > 0)
+        if live_options(before) != live_options(now) and _needs_restart(before, now):
+            self.narrator.begin()
+            self.painter.forget()
+            self.worker.restart(live_options(now))
+
+    def _toggle(self, name: str, on: bool) -> None:
+        if name == "mirror":
+            self.store.change(**{"mirror" if self.painter.live else "mirror_files": on})
+        elif name == "own_poses_only":
+            self.store.change(own_poses_only=on)
+        else:
+            self.store.change(overlays=self.rail.overlays())
+
+    def _nudge_confidence(self, step: float) -> None:
+        self.store.change(confidence=round(min(1.0, max(0.0, self.store.current.inference.confidence + step)), 2))
+
+    def _not_saved(self, reason: str) -> None:
+        self.stage.toast(self.tr("The preferences cannot be saved: {reason}").format(reason=reason), kind="warning")
+
+    def set_theme(self) -> None:
+        colours = self.appearance.theme
+        for part in (self.bar, self.rail, self.timeline, self.panel):
+            part.set_theme(colours)
+        self.sources.set_theme(colours)
+        self.stage.set_stage(colours.stage)
+
+    # The window itself
+
+    def _start_session(self, source: str) -> None:
+        self.store.change(source=source)
+        self.worker.restart(live_options(self.store.current))
+
+    def _retry(self) -> None:
+        self.narrator.begin()
+        self.worker.start()
+
+    def _jump(self, seconds: float) -> None:
+        if self.timeline.isVisible():
+            self.worker.seek(max(0.0, self.timeline.position_s + seconds))
+
+    def _restore(self) -> None:
+        geometry = self.store.current.window.geometry
+        if geometry:
+            self.restoreGeometry(QByteArray.fromHex(geometry.encode()))
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802, Qt's name
+        data = event.mimeData() if event is not None else None
+        if event is not None and data is not None and data.hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802, Qt's name
+        data = event.mimeData() if event is not None else None
+        if event is None or data is None or not data.urls():
+            return
+        url = data.urls()[0]
+        self.open_source(url.toLocalFile() or url.toString())
+        event.acceptProposedAction()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, Qt's name
+        """Asks nothing: a recording is finished by the session's stop."""
+        if not self._closing:
+            self._closing = True
+            self.store.change(geometry=bytes(self.saveGeometry().toHex()).decode())
+            self.store.save()
+            self.painter.close()
+            self.sources.close()
+            self.worker.close()
+        super().closeEvent(event)
+        QTimer.singleShot(0, QApplication.quit)
+
+
+def _needs_restart(before: Preferences, now: Preferences) -> bool:
+    """What a running session cannot change: the camera's format, and how the network is built."""
+    fixed = ("threads", "people", "input_mode", "target", "precision")
+    return before.camera != now.camera or any(
+        getattr(before.inference, name) != getattr(now.inference, name) for name in fixed
+    )

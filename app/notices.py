@@ -1,0 +1,163 @@
+"""What lies over the picture for a while: toasts, a banner, the card of a build or of an empty stage."""
+
+import time
+from collections.abc import Callable
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+TOAST_MS = 8000
+Action = tuple[str, Callable[[], None]]
+
+
+class Toast(QFrame):
+    """A sentence with up to two actions; goes by itself, unless the mouse is on it."""
+
+    def __init__(self, text: str, actions: tuple[Action, ...] = (), kind: str = "good") -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        self.setProperty("kind", kind)
+        self.setMaximumWidth(460)
+        self.text = text
+        label = QLabel(text)
+        label.setWordWrap(True)
+        label.setMinimumWidth(220)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 10, 12, 10)
+        layout.addWidget(label)
+        row = QHBoxLayout()
+        row.addStretch()
+        self.buttons = []
+        for name, act in actions:
+            button = QPushButton(name)
+            button.clicked.connect(act)
+            button.clicked.connect(self.hide)
+            button.clicked.connect(self.deleteLater)
+            row.addWidget(button)
+            self.buttons.append(button)
+        if actions:
+            layout.addLayout(row)
+        self.setAccessibleName(text)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._expire)
+        self._timer.start(TOAST_MS)
+
+    def _expire(self) -> None:
+        if not self.underMouse():
+            self.deleteLater()
+            self.hide()
+
+
+class Banner(QFrame):
+    """A state that lasts: a lost camera, a size on its way. Shows the seconds that it has lasted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        self.label = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 0)
+        self.bar.setFixedWidth(70)
+        self.bar.setTextVisible(False)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 8, 14, 8)
+        layout.setSpacing(12)
+        layout.addWidget(self.label)
+        layout.addWidget(self.bar)
+        self.hide()
+
+    def tell(self, text: str) -> None:
+        """Shows the sentence; an empty one hides the banner."""
+        self.label.setText(text)
+        self.setAccessibleName(text)
+        self.setVisible(bool(text))
+
+
+class Card(QFrame):
+    """The middle of an empty stage: what is going on, or why there is no picture and what can be done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.setMinimumWidth(300)
+        self.setMaximumWidth(520)
+        self.title = QLabel()
+        self.title.setObjectName("title")
+        self.title.setWordWrap(True)
+        self.text = QLabel()
+        self.text.setObjectName("faint")
+        self.text.setWordWrap(True)
+        self.text.setMinimumWidth(320)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.steps = QLabel()
+        self.steps.setObjectName("faint")
+        self.steps.setWordWrap(True)
+        self.buttons = QHBoxLayout()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 20, 24, 20)
+        layout.setSpacing(10)
+        for widget in (self.title, self.text, self.bar, self.steps):
+            layout.addWidget(widget)
+        layout.addLayout(self.buttons)
+        self._step_texts: list[str] = []
+        self._since = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(250)
+        self._timer.timeout.connect(self._show_steps)
+        self.hide()
+
+    def show_progress(self, title: str, text: str) -> None:
+        """Work of unknown length has begun; `step` tells what it does."""
+        self._show(title, text, ())
+        self._step_texts, self._since = [], time.monotonic()
+        self.bar.setRange(0, 0)
+        self.bar.show()
+        self._timer.start()
+
+    def step(self, text: str) -> None:
+        """The next step of the work that is shown."""
+        self._step_texts.append(text)
+        self._show_steps()
+
+    def show_message(self, title: str, text: str, actions: tuple[Action, ...] = ()) -> None:
+        self._show(title, text, actions)
+        self._timer.stop()
+        self.bar.hide()
+        self.steps.hide()
+
+    @property
+    def shows_progress(self) -> bool:
+        return self.isVisibleTo(self.parentWidget()) and self._timer.isActive()
+
+    @property
+    def last_step(self) -> str:
+        return self._step_texts[-1] if self._step_texts else ""
+
+    def put_away(self) -> None:
+        self._timer.stop()
+        self.hide()
+
+    def _show(self, title: str, text: str, actions: tuple[Action, ...]) -> None:
+        self.title.setText(title)
+        self.text.setText(text)
+        self.setAccessibleName(f"{title}. {text}")
+        while (item := self.buttons.takeAt(0)) is not None:
+            old: QWidget | None = item.widget()
+            if old is not None:
+                old.deleteLater()
+        for index, (name, act) in enumerate(actions):
+            button = QPushButton(name)
+            button.setDefault(index == 0)
+            button.clicked.connect(act)
+            self.buttons.addWidget(button)
+        self.buttons.addStretch()
+        self.show()
+
+    def _show_steps(self) -> None:
+        seconds = time.monotonic() - self._since
+        done = [f"✓  {text}" for text in self._step_texts[-4:-1]]
+        now = [f"{self._step_texts[-1]}  ({seconds:.0f} s)"] if self._step_texts else [f"{seconds:.0f} s"]
+        self.steps.setText("\n".join(done + now))
+        self.steps.setAlignment(Qt.AlignmentFlag.AlignLeft)
+        self.steps.show()

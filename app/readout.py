@@ -1,0 +1,83 @@
+"""The statistics on the picture: which lines there are, as text, and how they are painted."""
+
+from PyQt6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter
+
+from app.preferences import Overlays
+from engine.statistics import Statistics
+
+STAGE_COLOURS = ("#8ab4f8", "#4cc2b0", "#f0b45a", "#c58af9", "#ff8fa3", "#9ccc65", "#ffd54f", "#90a4ae")
+INK, FAINT, SHADE = QColor("#ffffff"), QColor("#b9c2cb"), QColor(10, 12, 15, 175)
+PADDING, MARGIN, BAR = 9.0, 12.0, 4.0
+translate = QCoreApplication.translate
+
+
+def lines(statistics: Statistics, shown: Overlays) -> list[tuple[str, str]]:
+    """(value, what it is) of each line that the user wants to see."""
+    result = []
+    if shown.fps:
+        poses = translate("Readout", "fps · {rate} poses/s").format(rate=f"{statistics.inference_fps:.0f}")
+        result.append((f"{statistics.paint_fps:.0f}", poses))
+    if shown.latency and (latency := statistics.capture_to_paint):
+        p95 = translate("Readout", "ms delay · p95 {p95}").format(p95=f"{latency.p95:.0f}")
+        result.append((f"{latency.p50:.0f}", p95))
+    if shown.people:
+        people = statistics.people
+        label = translate("Readout", "person") if people == 1 else translate("Readout", "people")
+        result.append((str(people), label))
+    if shown.drops:
+        result.append((str(statistics.dropped), translate("Readout", "frames without own poses")))
+    return result
+
+
+def stage_colour(index: int) -> QColor:
+    return QColor(STAGE_COLOURS[index % len(STAGE_COLOURS)])
+
+
+def paint(painter: QPainter, picture: QRectF, statistics: Statistics, shown: Overlays) -> None:
+    """Into the upper left corner of `picture`, in the painter's coordinates; nothing where it would not fit."""
+    texts = lines(statistics, shown)
+    stages = {name: times.p50 for name, times in statistics.stages.items() if times.p50 > 0} if shown.stages else {}
+    if not texts and not stages:
+        return
+    strong, plain = QFont(painter.font()), QFont(painter.font())
+    strong.setPixelSize(14)
+    strong.setWeight(QFont.Weight.DemiBold)
+    plain.setPixelSize(12)
+    wide, narrow = QFontMetricsF(strong), QFontMetricsF(plain)
+    column = max((wide.horizontalAdvance(value) for value, _ in texts), default=0.0)
+    width = max((column + 6 + narrow.horizontalAdvance(label) for _, label in texts), default=150.0)
+    row = wide.height() + 1
+    slowest = max(stages, key=lambda name: stages[name], default="")
+    height = row * len(texts) + (BAR + 7 + narrow.height() if stages else 0)
+    box = QRectF(picture.left() + MARGIN, picture.top() + MARGIN, width + 2 * PADDING, height + 2 * PADDING)
+    if not picture.contains(box):
+        return
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(SHADE)
+    painter.drawRoundedRect(box, 8, 8)
+    left, baseline = box.left() + PADDING, box.top() + PADDING + wide.ascent()
+    for value, label in texts:
+        painter.setFont(strong)
+        painter.setPen(INK)
+        painter.drawText(QPointF(left + column - wide.horizontalAdvance(value), baseline), value)
+        painter.setFont(plain)
+        painter.setPen(FAINT)
+        painter.drawText(QPointF(left + column + 6, baseline), label)
+        baseline += row
+    if not stages:
+        return
+    top, total, x = baseline - wide.ascent() + 5, sum(stages.values()), left
+    painter.setPen(Qt.PenStyle.NoPen)
+    for index, (name, ms) in enumerate(stages.items()):
+        part = width * ms / total
+        painter.setBrush(stage_colour(index))
+        painter.drawRect(QRectF(x, top, max(part - 1, 0.5), BAR))
+        if name == slowest:
+            painter.setFont(plain)
+            painter.setPen(FAINT)
+            share = f"{name} {ms / total:.0%} · {total:.0f} ms"
+            painter.drawText(QPointF(left, top + BAR + 2 + narrow.ascent()), share)
+            painter.setPen(Qt.PenStyle.NoPen)
+        x += part

@@ -1,0 +1,32 @@
+"""From preferences to what the engine is asked for."""
+
+from app.preferences import Preferences
+from engine.live import FileMode, LiveOptions
+from engine.sources import SourceSettings
+
+
+def source_settings(kept: Preferences) -> SourceSettings:
+    """Files play at their own speed; a camera is asked for the format that the user chose."""
+    camera = kept.camera
+    return SourceSettings(
+        real_time=True, width=camera.width or None, height=camera.height or None, fps=camera.fps or None
+    )
+
+
+def live_options(kept: Preferences) -> LiveOptions:
+    """Files are read as cameras: what is on the screen keeps the file's speed, whatever the network's.
+
+    One confidence for joints and people: who is shown is shown with joints that are as sure.
+    """
+    return LiveOptions(
+        source=kept.source or "demo",
+        source_settings=source_settings(kept),
+        size=kept.inference.size,
+        input_mode=kept.inference.input_mode,
+        threads=kept.inference.threads or None,
+        joint_threshold=kept.inference.confidence,
+        person_threshold=kept.inference.confidence,
+        tracking=True,
+        smoothing=kept.inference.smoothing > 0,
+        file_mode=FileMode.AS_CAMERA,
+    )

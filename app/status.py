@@ -1,0 +1,90 @@
+"""The line below the picture: what is read, what runs on what, what was lost. And the same facts for the panel."""
+
+from PyQt6.QtCore import QCoreApplication
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QWidget
+
+from engine.compiler import targets
+from engine.live import LiveResult, SessionState, SourceInfo
+from engine.statistics import Statistics
+
+translate = QCoreApplication.translate
+
+
+class StatusLine(QWidget):
+    """Text only; what does not fit is cut from the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("status")
+        self.state, self.source, self.network, self.drops = QLabel(), QLabel(), QLabel(), QLabel()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 4, 14, 4)
+        layout.setSpacing(18)
+        for label in (self.state, self.source, self.network):
+            layout.addWidget(label)
+        layout.addStretch()
+        layout.addWidget(self.drops)
+
+    def show_state(self, state: SessionState) -> None:
+        self.state.setText(state_text(state))
+
+    def show_source(self, source: SourceInfo | None) -> None:
+        self.source.setText("" if source is None else format_of(source))
+
+    def show_network(self, text: str) -> None:
+        self.network.setText(text)
+
+    def show_statistics(self, statistics: Statistics) -> None:
+        lost = [translate("Status", "{count} frames without own poses").format(count=statistics.dropped)]
+        if statistics.recorder_dropped:
+            lost.append(translate("Status", "{count} lost by the recording").format(count=statistics.recorder_dropped))
+        if statistics.reconnects:
+            lost.append(translate("Status", "{count}× reconnected").format(count=statistics.reconnects))
+        self.drops.setText(" · ".join(lost))
+
+
+def state_text(state: SessionState) -> str:
+    """In the user's language."""
+    return {
+        SessionState.IDLE: translate("Status", "Stopped"),
+        SessionState.STARTING: translate("Status", "Starting"),
+        SessionState.RUNNING: translate("Status", "Running"),
+        SessionState.PAUSED: translate("Status", "Paused"),
+        SessionState.RECONNECTING: translate("Status", "Reconnecting"),
+        SessionState.SWITCHING: translate("Status", "Switching"),
+        SessionState.STOPPING: translate("Status", "Stopping"),
+        SessionState.FAILED: translate("Status", "Failed"),
+    }[state]
+
+
+def format_of(source: SourceInfo) -> str:
+    """Size and rate of the pictures: 1280×720, 30 fps."""
+    parts = [f"{source.size[0]}×{source.size[1]}"] if source.size else []
+    if source.fps:
+        parts.append(f"{source.fps:.4g} fps")
+    return f"{source.name} · {', '.join(parts)}" if parts else source.name
+
+
+def facts(source: SourceInfo | None, size: str, result: LiveResult | None, threads: int | None) -> dict[str, str]:
+    """What is running on what, by what it is called."""
+    rows = {}
+    if source is not None:
+        rows[translate("Status", "Source")] = format_of(source)
+    rows[translate("Status", "Network")] = size.upper()
+    if result is not None:
+        fine = result.estimate.maps[1].shape
+        rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}"
+        rows[translate("Status", "Joints")] = result.poses.skeleton.name
+    rows[translate("Status", "Runs on")] = "CPU · TVM"
+    target = targets.load(None, threads)
+    rows[translate("Status", "Target")] = target.name
+    rows[translate("Status", "Threads")] = str(target.threads)
+    return rows
+
+
+def network_line(rows: dict[str, str]) -> str:
+    """The middle of the status line, from the facts."""
+    names = ("Network", "Input", "Target", "Threads")
+    named = {name: rows.get(translate("Status", name), "") for name in names}
+    threads = translate("Status", "{count} threads").format(count=named["Threads"])
+    return " · ".join(filter(None, (named["Network"], named["Input"], named["Target"], threads)))
