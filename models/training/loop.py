@@ -232,6 +232,7 @@ class Training:
         """Writes the state, the averaged weights and the plot; each file appears complete or not."""
         if self.rank:
             return
+        self.folder.mkdir(parents=True, exist_ok=True)
         state: dict[str, Any] = {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),

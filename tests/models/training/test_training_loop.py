@@ -1,0 +1,177 @@
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import checkpoints
+from models.architecture import load
+from models.skeleton import COCO_17
+from models.training import kernels
+from models.training import settings as training_settings
+from models.training.dataset import Sources
+from models.training.loop import Training
+from models.training.settings import Augmentation, Distillation, Schedule, Settings, TrainingError
+
+STILL = Augmentation(
+    person_scale=(0.9, 0.9), rotated=0, stretch=0, shift=0, side_by_side=0, brightness=0, contrast=0, gamma=0, tint=0,
+    grey=0, blur=0, noise=0, erase=0,
+)  # fmt: skip
+SETTINGS = Settings(
+    "xs", shapes=((64, 64),), batch=4, schedule=Schedule(rate=4e-3, warm_up=8), augmentation=STILL, average=0.9
+)
+TINY = """
+resolution: 64
+stem: 8
+kernel: 3
+expansion: 2
+stages:
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 1}
+deconv: [8, 8, 8]
+"""
+
+
+@pytest.fixture
+def data(packed_data: Path) -> Sources:
+    return Sources.open([packed_data / "labels.json.gz"], [packed_data], COCO_17)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Settings:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, encoding="utf-8")
+    return replace(SETTINGS, size=str(path))
+
+
+def trained(settings: Settings, data: Sources, folder: Path, until: int, resume: bool = False) -> Training:
+    training = Training(settings, data, folder, workers=0, device="cpu")
+    if resume:
+        training.resume()
+    for _ in training.run(minutes=None, until=until):
+        pass
+    return training
+
+
+def test_thirty_steps_learn_eight_pictures_by_heart(data: Sources, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, batch=8)
+    losses = []
+    training = Training(settings, data, tmp_path, workers=0, device="cpu")
+    step = training._step
+    training._step = lambda *given: losses.append(step(*given)) or losses[-1]  # type: ignore[method-assign]
+    for _ in training.run(minutes=None, until=30 * 8):
+        pass
+    heat = [float(loss[0] + loss[1]) for loss in losses]
+    assert len(heat) == 30
+    assert sum(heat[-5:]) < 0.5 * sum(heat[:5])
+
+
+def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    settings = replace(tiny, augmentation=Augmentation())
+    whole = trained(settings, data, tmp_path / "whole", until=48)
+    trained(settings, data, tmp_path / "broken", until=20)
+    resumed = trained(settings, data, tmp_path / "broken", until=48, resume=True)
+    assert resumed.views == whole.views == 48
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], value), name
+    for name, value in whole.average.network.state_dict().items():
+        assert torch.equal(resumed.average.network.state_dict()[name], value), name
+
+
+def test_a_run_leaves_weights_that_the_program_loads(data: Sources, tmp_path: Path) -> None:
+    training = trained(SETTINGS, data, tmp_path, until=8)
+    checkpoint = checkpoints.load(tmp_path / "weights.safetensors")
+    assert checkpoint.metadata["views"] == "8"
+    warm = Training(SETTINGS, data, tmp_path / "next", workers=0, device="cpu")
+    assert warm.start_from(tmp_path / "weights.safetensors") == len(checkpoint.tensors)
+    assert warm.views == 8
+    mean = training.average.network.state_dict()["first.0.0.weight"]
+    assert torch.allclose(warm.network.state_dict()["first.0.0.weight"], mean, rtol=1e-3, atol=1e-4)
+
+
+def test_a_larger_size_takes_what_fits_of_a_smaller_one(data: Sources, tmp_path: Path) -> None:
+    source = checkpoints.synthetic(load("xs"), COCO_17, seed=0)
+    checkpoints.save(source, tmp_path / "xs.safetensors")
+    training = Training(replace(SETTINGS, size="s"), data, tmp_path / "s", workers=0, device="cpu")
+    assert 0 < training.start_from(tmp_path / "xs.safetensors") < len(source.tensors)
+    assert training.views == 0
+
+
+def test_losses_are_written_down_and_plotted(
+    data: Sources, tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.loop.REPORT_STEPS", 2)
+    trained(tiny, data, tmp_path, until=16)
+    trained(tiny, data, tmp_path, until=24, resume=True)
+    with (tmp_path / "log.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["views"]) for row in rows] == [8, 16, 24]
+    assert all(float(row["heat2"]) > 0 for row in rows)
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_teacher_pulls_the_student_to_its_maps(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    checkpoints.save(checkpoints.synthetic(load("xs"), COCO_17, seed=3), tmp_path / "teacher.safetensors")
+    teacher = Distillation(str(tmp_path / "teacher.safetensors"), weight=10.0)
+    training = Training(replace(tiny, distillation=teacher), data, tmp_path / "run", workers=0, device="cpu")
+    losses = []
+    step = training._step
+    training._step = lambda *given: losses.append(step(*given)) or losses[-1]  # type: ignore[method-assign]
+    for _ in training.run(minutes=None, until=160):
+        pass
+    distance = [float(loss[4]) for loss in losses]
+    assert 0 < sum(distance[-5:]) < 0.9 * sum(distance[:5])
+
+
+def test_time_and_a_request_both_stop_a_run(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    training = Training(tiny, data, tmp_path / "a", workers=0, device="cpu")
+    assert list(training.run(minutes=0, until=None)) == []
+    assert list(training.run(minutes=None, until=None, going=lambda: False)) == []
+    assert training.state_path.is_file()
+
+
+def test_resuming_nothing_or_another_network_says_so(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    training = Training(tiny, data, tmp_path / "run", workers=0, device="cpu")
+    with pytest.raises(TrainingError, match="no run to resume"):
+        training.resume()
+    training.save(None)
+    with pytest.raises(TrainingError, match="cannot be resumed with these settings"):
+        Training(SETTINGS, data, tmp_path / "run", workers=0, device="cpu").resume()
+
+
+def test_plain_pytorch_trains_as_well(
+    data: Sources, tiny: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "extension", lambda: None)
+    training = trained(tiny, data, tmp_path, until=8)
+    assert not training.fast
+    assert training.views == 8
+
+
+@pytest.mark.parametrize("size", ["xs", "s", "m", "l"])
+def test_every_size_has_settings(size: str) -> None:
+    settings = training_settings.load(Path(training_settings.__file__).parent / "configs" / f"{size}.yaml")
+    assert settings.size == size
+    assert len(settings.shapes) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("size: xs\nspeed: 3", "unknown key speed"),
+        ("size: xs\nshapes: [[100, 100]]", "multiples of 32"),
+        ("size: xs\nschedule: {kind: linear}", "constant or cosine"),
+        ("size: xs\nbatch: many", "batch: expected a value of type int"),
+        ("size: xs\naugmentation: {person_scale: [1]}", "list of 2 values"),
+        ("batch: 8", "size"),
+        ("[", "Cannot read"),
+    ],
+)
+def test_wrong_settings_name_the_key(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TrainingError, match=message):
+        training_settings.load(path)
