@@ -180,7 +180,8 @@ def test_nothing_is_drawn_beyond_a_person() -> None:
 def test_boxes_hold_the_whole_body_and_have_the_colour_of_the_id() -> None:
     scene = grey(480, 640)
     draw_boxes(scene, people((320, 100, 300), ids=[5]))
-    rows, columns = np.nonzero((scene == id_colour(5)).all(axis=2))
+    # Anti-aliasing mixes the thin line with what is beside it.
+    rows, columns = np.nonzero((np.abs(scene.astype(int) - id_colour(5)) < 60).all(axis=2))
     assert rows.min() < 100
     assert rows.max() > 100 + 0.97 * 300
     assert columns.min() < 320 - 0.16 * 300
