@@ -19,8 +19,10 @@ class KeptTask:
         self.name = name
         self._function = function
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def run(self) -> None:
+        self._thread = threading.current_thread()
         try:
             self._function()
         except Exception:
@@ -30,7 +32,9 @@ class KeptTask:
             self._ended.set()
 
     def join(self, timeout_s: float | None = None) -> None:
-        self._ended.wait(timeout_s)
+        """Does not wait for itself."""
+        if self._thread is not threading.current_thread():
+            self._ended.wait(timeout_s)
 
     def is_alive(self) -> bool:
         return not self._ended.is_set()

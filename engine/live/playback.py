@@ -4,7 +4,7 @@ import threading
 import time
 
 # A file that is later than this is not rushed through to catch up.
-LATE_S = 0.5
+LATE_S = 0.1
 
 
 class Playback:

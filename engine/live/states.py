@@ -1,6 +1,7 @@
 """The states of a live session and which may follow which."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
@@ -46,7 +47,8 @@ class StateMachine:
     one (SWITCHING, then RECONNECTING, then PAUSED), and RUNNING where there is none. A transition that is not in
     TRANSITIONS raises RuntimeError: it is a mistake in the program.
 
-    changed: called after each change with the old and the new state, while no lock of the machine is held.
+    changed: called after each change with the old and the new state, one change at a time and in their order, while no
+             lock is held; it may change the state again.
     """
 
     ORDER = (SessionState.SWITCHING, SessionState.RECONNECTING, SessionState.PAUSED)
@@ -56,8 +58,8 @@ class StateMachine:
         self._conditions: dict[SessionState, int] = dict.fromkeys(self.ORDER, 0)
         self._changed = changed or (lambda old, new: None)
         self._lock = threading.Lock()
-        # Changes are told one after the other, in their order; a listener may change the state again.
-        self._telling = threading.RLock()
+        self._untold: deque[tuple[SessionState, SessionState]] = deque()
+        self._telling = False
 
     @property
     def state(self) -> SessionState:
@@ -65,27 +67,16 @@ class StateMachine:
 
     def go(self, new: SessionState) -> None:
         """Moves on. Going where the machine already is changes nothing. RUNNING means: as the conditions say."""
-        with self._telling:
-            with self._lock:
-                old = self._state
-                if new is SessionState.STARTING:
-                    self._conditions = dict.fromkeys(self.ORDER, 0)
-                if new is SessionState.RUNNING:
-                    new = self._told_by_conditions()
-                if new is old:
-                    return
-                if new not in TRANSITIONS[old]:
-                    raise RuntimeError(f"a session cannot go from {old} to {new}")
-                self._state = new
-            self._changed(old, new)
+        old = self._state
+        if not self.try_go(new):
+            raise RuntimeError(f"a session cannot go from {old} to {new}")
 
     def try_go(self, new: SessionState) -> bool:
         """As `go`, but answers False where the transition is not allowed: somebody else was faster."""
-        with self._telling:
-            if new is not self._state and new not in TRANSITIONS[self._state]:
-                return False
-            self.go(new)
-            return True
+        with self._lock:
+            allowed = self._move(new)
+        self._tell()
+        return allowed
 
     def set_condition(self, condition: SessionState, holds: bool) -> None:
         """PAUSED and RECONNECTING hold or do not hold."""
@@ -103,13 +94,37 @@ class StateMachine:
         return self._conditions[condition] > 0
 
     def _change(self, condition: SessionState, new_count: Callable[[int], int]) -> None:
-        with self._telling:
-            with self._lock:
-                self._conditions[condition] = new_count(self._conditions[condition])
-                settled = self._state in ACTIVE and self._state is not SessionState.STARTING
+        with self._lock:
+            self._conditions[condition] = new_count(self._conditions[condition])
             # Before the first result the session is starting, whatever else is true.
-            if settled:
-                self.go(SessionState.RUNNING)
+            if self._state in ACTIVE and self._state is not SessionState.STARTING:
+                self._move(SessionState.RUNNING)
+        self._tell()
 
-    def _told_by_conditions(self) -> SessionState:
-        return next((state for state in self.ORDER if self._conditions[state]), SessionState.RUNNING)
+    def _move(self, new: SessionState) -> bool:
+        """False where TRANSITIONS forbids it. The lock is held."""
+        if new is SessionState.STARTING:
+            self._conditions = dict.fromkeys(self.ORDER, 0)
+        if new is SessionState.RUNNING:
+            new = next((state for state in self.ORDER if self._conditions[state]), SessionState.RUNNING)
+        if new is self._state:
+            return True
+        if new not in TRANSITIONS[self._state]:
+            return False
+        self._untold.append((self._state, new))
+        self._state = new
+        return True
+
+    def _tell(self) -> None:
+        """Whoever finds nobody telling tells all that is untold; nobody waits for a listener of another thread."""
+        while True:
+            with self._lock:
+                if self._telling or not self._untold:
+                    return
+                self._telling = True
+                change = self._untold.popleft()
+            try:
+                self._changed(*change)
+            finally:
+                with self._lock:
+                    self._telling = False
