@@ -33,6 +33,11 @@ def open_path(path: Path) -> None:
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 
+def default_folder() -> Path:
+    """In the user's folder for videos."""
+    return Path(platformdirs.user_videos_dir()) / "LitePose Live"
+
+
 class Capture(QObject):
     """Starts, shows and ends recordings; saves snapshots. opener: shows a file or a folder."""
 
@@ -60,7 +65,7 @@ class Capture(QObject):
     def folder(self) -> Path:
         """Where recordings and snapshots go; made where it is missing. Raises OSError."""
         chosen = self._store.current.recording.folder
-        folder = Path(chosen) if chosen else Path(platformdirs.user_videos_dir()) / "LitePose Live"
+        folder = Path(chosen) if chosen else default_folder()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

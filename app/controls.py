@@ -23,7 +23,7 @@ from app.sizes import SizePicker
 from app.sources import SourcePicker
 from app.theme import Theme
 
-WIDE, MEDIUM = 1180, 940  # pixels of window from which both sliders, and the first one, are shown
+MEDIUM, NARROW = 860, 640  # pixels of window from which the slider, and the rarer buttons, are shown
 RAIL = ("skeleton", "boxes", "ids", "trails", "heatmap", "face_blur", "privacy")
 STATISTICS = ("fps", "latency", "stages", "people", "drops")
 
@@ -89,7 +89,6 @@ class Bar(QWidget):
         self.confidence = LabelledSlider(
             self.tr("Confidence"), self.tr("How sure the network must be to show a person or a joint")
         )
-        self.smoothing = LabelledSlider(self.tr("Smoothing"), self.tr("0: joints as found; 1: very steady, but late"))
         self.snapshot = self._tool(hint("snapshot"), self.snapshot_wanted)
         self.record = QPushButton(self.tr("Record"))
         self.record.setObjectName("record")
@@ -116,7 +115,7 @@ class Bar(QWidget):
         layout.setContentsMargins(theme.GAP + 2, theme.GAP, theme.GAP + 2, theme.GAP)
         layout.setSpacing(theme.GAP)
         layout.addWidget(self.source, stretch=3)
-        for widget in (self.refresh, self.size_picker, self.confidence, self.smoothing):
+        for widget in (self.refresh, self.size_picker, self.confidence):
             layout.addWidget(widget)
         layout.addStretch(1)
         layout.addWidget(self.snapshot)
@@ -139,7 +138,6 @@ class Bar(QWidget):
 
     def show_preferences(self, preferences: Preferences) -> None:
         self.confidence.show_value(preferences.inference.confidence)
-        self.smoothing.show_value(preferences.inference.smoothing)
         self._recording = preferences.recording
         for name, action in self._picture_actions.items():
             action.setChecked(name == preferences.recording.picture)
@@ -161,9 +159,8 @@ class Bar(QWidget):
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, Qt's name
         super().resizeEvent(event)
         self.confidence.setVisible(self.width() >= MEDIUM)
-        self.smoothing.setVisible(self.width() >= WIDE)
-        self.full_screen.setVisible(self.width() >= 640)
-        self.refresh.setVisible(self.width() >= 640)
+        self.full_screen.setVisible(self.width() >= NARROW)
+        self.refresh.setVisible(self.width() >= NARROW)
 
     def _tool(self, tip: str, wanted: object, checkable: bool = False) -> QToolButton:
         button = QToolButton()
@@ -210,7 +207,7 @@ class Rail(QWidget):
     """One switch for each overlay, from top to bottom."""
 
     toggled = pyqtSignal(str, bool)
-    """The name of a field of Overlays, or "mirror", "own_poses_only"; and its new value."""
+    """The name of a field of Overlays, or "mirror", "smoothing", "own_poses_only"; and its new value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -225,6 +222,7 @@ class Rail(QWidget):
             layout.addWidget(self._button(name, hint(name)))
         layout.addSpacing(theme.GAP)
         layout.addWidget(self._button("mirror", hint("mirror")))
+        layout.addWidget(self._button("smoothing", hint("smoothing")))
         own = self.tr("Show only frames that have their own poses: skeletons never lag, the picture is less fluent")
         layout.addWidget(self._button("own_poses_only", own))
         layout.addStretch()
@@ -241,9 +239,14 @@ class Rail(QWidget):
         self._colours = colours
 
     def show_preferences(self, preferences: Preferences, mirrored: bool) -> None:
+        """mirrored: whether the source that is shown is."""
+        others = {
+            "mirror": mirrored,
+            "own_poses_only": preferences.own_poses_only,
+            "smoothing": preferences.inference.smoothing,
+        }
         for name, button in self.buttons.items():
-            kept = preferences if name == "own_poses_only" else preferences.overlays
-            button.setChecked(mirrored if name == "mirror" else bool(getattr(kept, name)))
+            button.setChecked(bool(getattr(preferences.overlays, name, others.get(name))))
         for name, action in self._line_actions.items():
             action.setChecked(bool(getattr(preferences.overlays, name)))
         if self._colours is not None:
@@ -253,7 +256,7 @@ class Rail(QWidget):
         """What the switches say."""
         named = {name: button.isChecked() for name, button in self.buttons.items()}
         named |= {name: action.isChecked() for name, action in self._line_actions.items()}
-        return Overlays(**{name: on for name, on in named.items() if name not in ("mirror", "own_poses_only")})
+        return Overlays(**{name: on for name, on in named.items() if name in Overlays.__dataclass_fields__})
 
     def _button(self, name: str, tip: str) -> QToolButton:
         button = QToolButton()
@@ -272,7 +275,7 @@ class Rail(QWidget):
             "latency": self.tr("Delay"),
             "stages": self.tr("Share of each stage"),
             "people": self.tr("People"),
-            "drops": self.tr("Frames without own poses"),
+            "drops": self.tr("Skipped frames"),
         }
         button = self.buttons["statistics"]
         menu = QMenu(button)

@@ -51,6 +51,7 @@ class ErrorDialog(QDialog):
         buttons.addWidget(close)
         for button in (self.show_button, self.copy_button):
             button.setVisible(bool(details))
+            button.setAutoDefault(False)
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(22, 20, 22, 18)
@@ -85,6 +86,7 @@ class AddressDialog(QDialog):
         self.field.textChanged.connect(lambda text: self.open_button.setEnabled("://" in text.strip()))
         label.setBuddy(self.field)
         cancel = QPushButton(self.tr("Cancel"))
+        cancel.setAutoDefault(False)
         cancel.clicked.connect(self.reject)
         self.open_button = QPushButton(self.tr("Open"))
         self.open_button.setDefault(True)

@@ -30,7 +30,18 @@ from engine.sources.video_file import VIDEO_SUFFIXES
 from engine.statistics import Statistics, statistics_lines
 
 SEEK_S = 5.0
-OVERLAY_SWITCHES = ("skeleton", "boxes", "ids", "trails", "heatmap", "face_blur", "privacy", "mirror", "statistics")
+SWITCHES = (
+    "skeleton",
+    "boxes",
+    "ids",
+    "trails",
+    "heatmap",
+    "face_blur",
+    "privacy",
+    "mirror",
+    "smoothing",
+    "statistics",
+)
 
 
 class MainWindow(QMainWindow):
@@ -106,7 +117,7 @@ class MainWindow(QMainWindow):
             "quit": self.close,
         }
         does |= {f"size_{name}": lambda name=name: self.choose_size(name) for name in ("xs", "s", "m", "l")}
-        does |= {name: self.rail.buttons[name].click for name in OVERLAY_SWITCHES}
+        does |= {name: self.rail.buttons[name].click for name in SWITCHES}
         for shortcut in SHORTCUTS:
             action = QAction(text_of(shortcut.name), self)
             action.setShortcuts([QKeySequence(key) for key in shortcut.keys])
@@ -144,7 +155,6 @@ class MainWindow(QMainWindow):
         bar.refresh_wanted.connect(self.sources.look)
         bar.size_picker.size_chosen.connect(self.choose_size)
         bar.confidence.moved.connect(lambda value: store.change(confidence=value))
-        bar.smoothing.moved.connect(lambda value: store.change(smoothing=value))
         bar.record_wanted.connect(self.capture.toggle)
         bar.snapshot_wanted.connect(self.capture.snapshot)
         bar.recording_changed.connect(lambda kept: store.change(recording=kept))
@@ -309,7 +319,7 @@ class MainWindow(QMainWindow):
             self.appearance.show(now.theme)
         if now.inference != before.inference:
             self.worker.set_thresholds(now.inference.confidence, now.inference.confidence)
-            self.worker.set_smoothing(now.inference.smoothing > 0)
+            self.worker.set_smoothing(now.inference.smoothing)
         if live_options(before) != live_options(now) and _needs_restart(before, now):
             self.narrator.begin()
             self.painter.forget()
@@ -318,8 +328,8 @@ class MainWindow(QMainWindow):
     def _toggle(self, name: str, on: bool) -> None:
         if name == "mirror":
             self.store.change(**{"mirror" if self.painter.live else "mirror_files": on})
-        elif name == "own_poses_only":
-            self.store.change(own_poses_only=on)
+        elif name in ("own_poses_only", "smoothing"):
+            self.store.change(**{name: on})
         else:
             self.store.change(overlays=self.rail.overlays())
 
@@ -383,7 +393,7 @@ class MainWindow(QMainWindow):
 
 def _needs_restart(before: Preferences, now: Preferences) -> bool:
     """What a running session cannot change: the camera's format, and how the network is built."""
-    fixed = ("threads", "people", "input_mode", "target", "precision")
+    fixed = ("threads", "input_mode")
     return before.camera != now.camera or any(
         getattr(before.inference, name) != getattr(now.inference, name) for name in fixed
     )

@@ -7,6 +7,7 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 TOAST_MS = 8000
+SLOW_S = 3  # from then on it helps to see that time passes
 Action = tuple[str, Callable[[], None]]
 
 
@@ -64,13 +65,27 @@ class Banner(QFrame):
         layout.setSpacing(12)
         layout.addWidget(self.label)
         layout.addWidget(self.bar)
+        self._text, self._since = "", 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(1000)
+        self._timer.timeout.connect(self._show_seconds)
         self.hide()
 
     def tell(self, text: str) -> None:
         """Shows the sentence; an empty one hides the banner."""
-        self.label.setText(text)
+        if text and not self._text:
+            self._since = time.monotonic()
+            self._timer.start()
+        if not text:
+            self._timer.stop()
+        self._text = text
+        self._show_seconds()
         self.setAccessibleName(text)
         self.setVisible(bool(text))
+
+    def _show_seconds(self) -> None:
+        seconds = int(time.monotonic() - self._since)
+        self.label.setText(f"{self._text}  ({seconds} s)" if seconds >= SLOW_S else self._text)
 
 
 class Card(QFrame):

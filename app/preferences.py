@@ -63,16 +63,14 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """How poses are found. threads, people: 0 means automatic and no limit. target "": the one that fits this machine."""
+    """How poses are found. confidence: the score that a joint and a person must have. threads: 0 means automatic.
+    input_mode: "auto", "square" or "WxH", as for PoseEstimator."""
 
     size: str = "xs"
-    confidence: float = 0.1
-    smoothing: float = 0.5
+    confidence: float = 0.2
+    smoothing: bool = True
     threads: int = 0
-    people: int = 0
     input_mode: str = "auto"
-    target: str = ""
-    precision: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def lines(statistics: Statistics, shown: Overlays) -> list[tuple[str, str]]:
         label = translate("Readout", "person") if people == 1 else translate("Readout", "people")
         result.append((str(people), label))
     if shown.drops:
-        result.append((str(statistics.dropped), translate("Readout", "frames without own poses")))
+        result.append((str(statistics.dropped), translate("Readout", "frames skipped")))
     return result
 
 

@@ -27,6 +27,6 @@ def live_options(kept: Preferences) -> LiveOptions:
         joint_threshold=kept.inference.confidence,
         person_threshold=kept.inference.confidence,
         tracking=True,
-        smoothing=kept.inference.smoothing > 0,
+        smoothing=kept.inference.smoothing,
         file_mode=FileMode.AS_CAMERA,
     )

@@ -23,6 +23,7 @@ WATCH = QT_TRANSLATE_NOOP("Shortcuts", "Watch")
 CAPTURE = QT_TRANSLATE_NOOP("Shortcuts", "Capture")
 OVERLAYS = QT_TRANSLATE_NOOP("Shortcuts", "Overlays")
 FILES = QT_TRANSLATE_NOOP("Shortcuts", "Files")
+PROGRAM = QT_TRANSLATE_NOOP("Shortcuts", "Program")
 
 SHORTCUTS = (
     Shortcut("choose_file", ("Ctrl+O",), QT_TRANSLATE_NOOP("Shortcuts", "Open a file"), WATCH),
@@ -37,8 +38,8 @@ SHORTCUTS = (
     Shortcut("full_screen", ("F", "F11"), QT_TRANSLATE_NOOP("Shortcuts", "Full screen"), WATCH),
     Shortcut("record", ("R",), QT_TRANSLATE_NOOP("Shortcuts", "Start and stop recording"), CAPTURE),
     Shortcut("snapshot", ("S",), QT_TRANSLATE_NOOP("Shortcuts", "Save the picture"), CAPTURE),
-    Shortcut("panel", ("T",), QT_TRANSLATE_NOOP("Shortcuts", "Statistics"), CAPTURE),
-    Shortcut("copy_report", ("Ctrl+Shift+C",), QT_TRANSLATE_NOOP("Shortcuts", "Copy the statistics"), CAPTURE),
+    Shortcut("panel", ("T",), QT_TRANSLATE_NOOP("Shortcuts", "Statistics"), PROGRAM),
+    Shortcut("copy_report", ("Ctrl+Shift+C",), QT_TRANSLATE_NOOP("Shortcuts", "Copy the statistics"), PROGRAM),
     Shortcut("skeleton", ("K",), QT_TRANSLATE_NOOP("Shortcuts", "Skeletons"), OVERLAYS),
     Shortcut("boxes", ("B",), QT_TRANSLATE_NOOP("Shortcuts", "Boxes"), OVERLAYS),
     Shortcut("ids", ("I",), QT_TRANSLATE_NOOP("Shortcuts", "Numbers of people"), OVERLAYS),
@@ -47,15 +48,16 @@ SHORTCUTS = (
     Shortcut("face_blur", ("U",), QT_TRANSLATE_NOOP("Shortcuts", "Blur faces"), OVERLAYS),
     Shortcut("privacy", ("P",), QT_TRANSLATE_NOOP("Shortcuts", "Privacy: hide the picture"), OVERLAYS),
     Shortcut("mirror", ("M",), QT_TRANSLATE_NOOP("Shortcuts", "Mirror"), OVERLAYS),
+    Shortcut("smoothing", ("J",), QT_TRANSLATE_NOOP("Shortcuts", "Smooth motion"), OVERLAYS),
     Shortcut("statistics", ("O",), QT_TRANSLATE_NOOP("Shortcuts", "Statistics on the picture"), OVERLAYS),
     Shortcut("play", ("Space",), QT_TRANSLATE_NOOP("Shortcuts", "Play and pause"), FILES),
     Shortcut("step", (".",), QT_TRANSLATE_NOOP("Shortcuts", "One frame on"), FILES),
     Shortcut("back", ("Left",), QT_TRANSLATE_NOOP("Shortcuts", "5 seconds back"), FILES),
     Shortcut("forward", ("Right",), QT_TRANSLATE_NOOP("Shortcuts", "5 seconds on"), FILES),
     Shortcut("export", ("Ctrl+E",), QT_TRANSLATE_NOOP("Shortcuts", "Export the whole file"), FILES),
-    Shortcut("preferences", ("Ctrl+,",), QT_TRANSLATE_NOOP("Shortcuts", "Preferences"), FILES),
-    Shortcut("shortcuts", ("F1", "?"), QT_TRANSLATE_NOOP("Shortcuts", "This list"), FILES),
-    Shortcut("quit", ("Ctrl+Q",), QT_TRANSLATE_NOOP("Shortcuts", "Quit"), FILES),
+    Shortcut("preferences", ("Ctrl+,",), QT_TRANSLATE_NOOP("Shortcuts", "Preferences"), PROGRAM),
+    Shortcut("shortcuts", ("F1", "?"), QT_TRANSLATE_NOOP("Shortcuts", "This list"), PROGRAM),
+    Shortcut("quit", ("Ctrl+Q",), QT_TRANSLATE_NOOP("Shortcuts", "Quit"), PROGRAM),
 )
 BY_NAME = {shortcut.name: shortcut for shortcut in SHORTCUTS}
 
@@ -84,13 +86,13 @@ class ShortcutsSheet(QDialog):
         groups = list(dict.fromkeys(shortcut.group for shortcut in SHORTCUTS))
         columns = QHBoxLayout()
         columns.setSpacing(36)
-        for pair in (groups[:2], groups[2:]):
+        for shown in (groups[:2], groups[2:4], groups[4:]):
             column = QVBoxLayout()
-            for group in pair:
+            for group in shown:
                 column.addWidget(_heading(translate("Shortcuts", group)))
                 column.addLayout(_rows([entry for entry in SHORTCUTS if entry.group == group]))
                 column.addSpacing(10)
-            column.addStretch()
+            column.addStretch(1)
             columns.addLayout(column)
         close = QPushButton(self.tr("Close"))
         close.setDefault(True)

@@ -79,7 +79,9 @@ class SizePicker(QComboBox):
             return self.tr("no weights: import or train them")
         parts = []
         if size.figure is not None:
-            parts.append(self.tr("AP {ap} at {side}²").format(ap=f"{100 * size.figure.ap:.1f}", side=size.figure.side))
+            parts.append(
+                self.tr("AP {ap} at {side}×{side}").format(ap=f"{100 * size.figure.ap:.1f}", side=size.figure.side)
+            )
         elif size.imported:
             parts.append(self.tr("imported, accuracy unknown"))
         if size.measured_ms is not None:
@@ -102,7 +104,6 @@ class _SizeRow(QStyledItemDelegate):
         if painter is None:
             return
         enabled = bool(option.state & QStyle.StateFlag.State_Enabled)
-        group = QPalette.ColorGroup.Normal if enabled else QPalette.ColorGroup.Disabled
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected and enabled:
             shade = QColor(option.palette.color(QPalette.ColorRole.Text))
@@ -112,16 +113,17 @@ class _SizeRow(QStyledItemDelegate):
         name, detail = QFont(option.font), QFont(option.font)
         name.setWeight(QFont.Weight.DemiBold)
         detail.setPixelSize(12)
-        ink = option.palette.color(group, QPalette.ColorRole.Text)
+        ink = QColor(option.palette.color(QPalette.ColorRole.Text))
         painter.setFont(name)
+        # The style sheet gives disabled text the colour of enabled text.
+        ink.setAlphaF(1.0 if enabled else 0.5)
         painter.setPen(ink)
         top = QRect(inner.left(), inner.top(), inner.width(), inner.height() // 2)
         bottom = QRect(inner.left(), inner.top() + inner.height() // 2, inner.width(), inner.height() // 2)
         painter.drawText(top, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(index.data()))
         painter.setFont(detail)
-        if enabled:
-            ink = option.palette.color(QPalette.ColorRole.PlaceholderText)
-            painter.setPen(ink)
+        ink.setAlphaF(0.7 if enabled else 0.45)
+        painter.setPen(ink)
         painter.drawText(
             bottom, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(index.data(DETAIL_ROLE))
         )

@@ -35,7 +35,7 @@ class StatusLine(QWidget):
         self.network.setText(text)
 
     def show_statistics(self, statistics: Statistics) -> None:
-        lost = [translate("Status", "{count} frames without own poses").format(count=statistics.dropped)]
+        lost = [translate("Status", "{count} frames skipped").format(count=statistics.dropped)]
         if statistics.recorder_dropped:
             lost.append(translate("Status", "{count} lost by the recording").format(count=statistics.recorder_dropped))
         if statistics.reconnects:
@@ -67,14 +67,11 @@ def format_of(source: SourceInfo) -> str:
 
 def facts(source: SourceInfo | None, size: str, result: LiveResult | None, threads: int | None) -> dict[str, str]:
     """What is running on what, by what it is called."""
-    rows = {}
-    if source is not None:
-        rows[translate("Status", "Source")] = format_of(source)
+    rows = {translate("Status", "Source"): format_of(source) if source else "–"}
     rows[translate("Status", "Network")] = size.upper()
-    if result is not None:
-        fine = result.estimate.maps[1].shape
-        rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}"
-        rows[translate("Status", "Joints")] = result.poses.skeleton.name
+    fine = result.estimate.maps[1].shape if result else None
+    rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}" if fine else "–"
+    rows[translate("Status", "Joints")] = result.poses.skeleton.name if result else "–"
     rows[translate("Status", "Runs on")] = "CPU · TVM"
     target = targets.load(None, threads)
     rows[translate("Status", "Target")] = target.name

@@ -89,10 +89,12 @@ class Timeline(QWidget):
         self.show_position(self._at)
 
     def show_position(self, seconds: float) -> None:
-        self._at = seconds
+        length_s = self.slider.maximum() / PER_SECOND
+        # A clip that plays again and again goes on counting.
+        self._at = seconds % length_s if length_s and seconds > length_s + 1 else seconds
         if not self.slider.isSliderDown():
-            self.slider.setValue(round(seconds * PER_SECOND))
-        self.time.setText(f"{clock(seconds)} / {clock(self.slider.maximum() / PER_SECOND)}")
+            self.slider.setValue(round(self._at * PER_SECOND))
+        self.time.setText(f"{clock(self._at)} / {clock(length_s)}")
 
     def show_playing(self, playing: bool) -> None:
         self._playing = playing

@@ -1,0 +1,170 @@
+"""Everything that is set rarely. What is chosen here acts at once; there is nothing to confirm."""
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.capture import default_folder
+from app.preference_store import PreferenceStore
+from engine.compiler.targets import MOST_THREADS
+
+RESOLUTIONS = ((0, 0), (640, 360), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
+RATES = (0, 15, 25, 30, 50, 60)
+
+
+class PreferencesDialog(QDialog):
+    """Three pages; each control shows the current value and changes the store."""
+
+    def __init__(self, store: PreferenceStore, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Preferences"))
+        self.setMinimumWidth(500)
+        self._store = store
+        pages = QTabWidget()
+        pages.addTab(self._window_page(), self.tr("Window"))
+        pages.addTab(self._recording_page(), self.tr("Recording"))
+        pages.addTab(self._network_page(), self.tr("Camera and network"))
+        close = QPushButton(self.tr("Close"))
+        close.setDefault(True)
+        close.clicked.connect(self.accept)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 12, 16, 16)
+        layout.setSpacing(14)
+        layout.addWidget(pages, stretch=1)
+        layout.addWidget(close, alignment=Qt.AlignmentFlag.AlignRight)
+
+    def _window_page(self) -> QWidget:
+        kept = self._store.current
+        page, form = _page()
+        themes = {"dark": self.tr("Dark"), "light": self.tr("Light"), "system": self.tr("As the desktop")}
+        self.theme = self._choice("theme", themes, kept.theme)
+        form.addRow(self.tr("&Colours"), self.theme)
+        languages = {"system": self.tr("As the desktop"), "en": "English", "de": "Deutsch"}
+        self.language = self._choice("language", languages, kept.language)
+        form.addRow(self.tr("&Language"), self.language)
+        form.addRow("", _note(self.tr("Another language is spoken from the next start on.")))
+        self.mirror = self._switch("mirror", self.tr("&Mirror cameras, as people know themselves"), kept.mirror)
+        form.addRow("", self.mirror)
+        self.own_poses = self._switch(
+            "own_poses_only", self.tr("Show &only frames that have their own poses"), kept.own_poses_only
+        )
+        form.addRow("", self.own_poses)
+        return page
+
+    def _recording_page(self) -> QWidget:
+        kept = self._store.current.recording
+        page, form = _page()
+        pictures = {
+            "annotated": self.tr("With skeletons"),
+            "raw": self.tr("Without anything on it"),
+            "both": self.tr("Both, in two files"),
+        }
+        form.addRow(self.tr("&Video"), self._choice("picture", pictures, kept.picture))
+        self.keypoints = self._switch("keypoints", self.tr("&Keypoints beside it (JSONL)"), kept.keypoints)
+        form.addRow("", self.keypoints)
+        self.folder = QLineEdit(kept.folder or str(default_folder()))
+        self.folder.editingFinished.connect(self._change_folder)
+        browse = QPushButton(self.tr("Choose…"))
+        browse.setAutoDefault(False)
+        browse.clicked.connect(self._choose_folder)
+        row = QHBoxLayout()
+        row.addWidget(self.folder, stretch=1)
+        row.addWidget(browse)
+        label = QLabel(self.tr("&Folder"))
+        label.setBuddy(self.folder)
+        form.addRow(label, row)
+        return page
+
+    def _network_page(self) -> QWidget:
+        kept = self._store.current
+        page, form = _page()
+        automatic = self.tr("Automatic")
+        sizes = {f"{w}x{h}": f"{w} × {h}" if w else automatic for w, h in RESOLUTIONS}
+        self.resolution = _combo(sizes, f"{kept.camera.width}x{kept.camera.height}")
+        self.resolution.activated.connect(lambda _: self._change_resolution())
+        form.addRow(self.tr("Camera &resolution"), self.resolution)
+        rates = {str(rate): f"{rate} fps" if rate else automatic for rate in RATES}
+        self.rate = _combo(rates, str(kept.camera.fps))
+        self.rate.activated.connect(lambda _: self._store.change(fps=int(self.rate.currentData())))
+        form.addRow(self.tr("Camera r&ate"), self.rate)
+        self.threads = QSpinBox()
+        self.threads.setRange(0, MOST_THREADS)
+        self.threads.setSpecialValueText(automatic)
+        self.threads.setValue(kept.inference.threads)
+        self.threads.valueChanged.connect(lambda count: self._store.change(threads=count))
+        form.addRow(self.tr("&Threads"), self.threads)
+        shapes = {
+            "auto": self.tr("Nearest to the picture's shape"),
+            "square": self.tr("Square, as in the paper"),
+        }
+        shapes.setdefault(kept.inference.input_mode, kept.inference.input_mode)
+        form.addRow(self.tr("&Input shape"), self._choice("input_mode", shapes, kept.inference.input_mode))
+        form.addRow("", _note(self.tr("Changes on this page start the video again; another shape is built once.")))
+        return page
+
+    def _choice(self, name: str, texts: dict[str, str], current: str) -> QComboBox:
+        combo = _combo(texts, current)
+        combo.activated.connect(lambda _: self._store.change(**{name: combo.currentData()}))
+        return combo
+
+    def _switch(self, name: str, text: str, on: bool) -> QCheckBox:
+        box = QCheckBox(text)
+        box.setChecked(on)
+        box.toggled.connect(lambda value: self._store.change(**{name: value}))
+        return box
+
+    def _change_resolution(self) -> None:
+        width, height = (int(side) for side in self.resolution.currentData().split("x"))
+        self._store.change(width=width, height=height)
+
+    def _choose_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, self.tr("Folder for recordings"), self.folder.text())
+        if path:
+            self.folder.setText(path)
+            self._change_folder()
+
+    def _change_folder(self) -> None:
+        text = self.folder.text().strip()
+        self._store.change(folder="" if text == str(default_folder()) else text)
+
+
+def _page() -> tuple[QWidget, QFormLayout]:
+    page = QWidget()
+    form = QFormLayout(page)
+    form.setContentsMargins(8, 18, 8, 8)
+    form.setHorizontalSpacing(18)
+    form.setVerticalSpacing(12)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    return page, form
+
+
+def _combo(texts: dict[str, str], current: str) -> QComboBox:
+    combo = QComboBox()
+    for value, text in texts.items():
+        combo.addItem(text, value)
+    row = combo.findData(current)
+    if row < 0:
+        combo.addItem(current, current)
+        row = combo.count() - 1
+    combo.setCurrentIndex(row)
+    return combo
+
+
+def _note(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("faint")
+    label.setWordWrap(True)
+    return label
