@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage
+
+from main import main
+from models import checkpoints
+from models.architecture import load
+from models.skeleton import COCO_17
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> list[str]:
+    """Three pictures with one labelled person each, and random weights: options of `main.py eval` for them."""
+    images, people = [], []
+    for number in range(3):
+        picture = skimage.data.astronaut()[: 160 + 20 * number, 100:300, ::-1]
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+        images.append(
+            {"id": number, "file_name": f"{number}.png", "width": 200, "height": picture.shape[0], "set": "a"}
+        )
+        joints = np.zeros((17, 3))
+        joints[:3] = [(124, 108, 2), (141, 92, 2), (107, 92, 2)]
+        people.append({"id": number + 1, "image_id": number, "category_id": 1, "iscrowd": 0, "num_keypoints": 3})
+        people[-1] |= {"bbox": [60, 20, 120, 130], "area": 9000, "keypoints": joints.ravel().tolist()}
+    (tmp_path / "labels.json").write_text(json.dumps({"images": images, "annotations": people}), encoding="utf-8")
+    checkpoints.save(checkpoints.synthetic(load("xs"), COCO_17, seed=0), tmp_path / "random.safetensors")
+    return ["eval", "--weights", str(tmp_path / "random.safetensors"), "--annotations", str(tmp_path / "labels.json"),
+            "--images", str(tmp_path), "--engine", "torch", "--input", "96x96", "--threads", "1"]  # fmt: skip
+
+
+def test_figures_and_plots_are_written(data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = tmp_path / "result.json"
+    assert main([*data, "--json", str(result), "--plot", str(tmp_path / "plots"), "--flip"]) == 0
+    content = json.loads(result.read_text(encoding="utf-8"))
+    assert set(content["sets"]) == {"all", "a"}
+    assert {"AP", "AP50", "AP75", "AR", "PCK", "pictures", "people"} <= content["sets"]["a"].keys()
+    assert (content["sets"]["a"]["pictures"], content["sets"]["a"]["people"]) == (3, 3)
+    for name in ("precision-recall", "joint-errors", "worst"):
+        assert (tmp_path / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "PCK" in capsys.readouterr().out
+
+
+def test_a_result_is_compared_with_an_earlier_one(
+    data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier = str(tmp_path / "earlier.json")
+    assert main([*data, "--json", earlier]) == 0
+    assert main([*data, "--compare", earlier]) == 0
+    assert "AP +0.0000, 95 % interval +0.0000 to +0.0000" in capsys.readouterr().out
+
+
+def test_wrong_files_give_one_sentence(data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*data, "--compare", str(tmp_path / "labels.json")]) == 2
+    assert "was not written by main.py eval" in capsys.readouterr().err
+    at = data.index("--annotations") + 1
+    assert main([*data[:at], str(tmp_path / "0.png"), *data[at + 1 :]]) == 1
+    assert "is no JSON" in capsys.readouterr().err
