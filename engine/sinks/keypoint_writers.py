@@ -58,7 +58,9 @@ class TableWriter(Sink):
         for position, person in enumerate(record.people):
             number = "" if person.id is None else person.id
             joints = [cell for joint in person.keypoints for cell in (joint or ("", "", ""))]
-            self._file.append(csv_line([record.frame, record.time_s, record.source, position, number, person.score, *joints]))
+            self._file.append(
+                csv_line([record.frame, record.time_s, record.source, position, number, person.score, *joints])
+            )
 
     def close(self) -> None:
         self._file.close()

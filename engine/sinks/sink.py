@@ -48,13 +48,17 @@ def write_failure(path: Path, error: OSError) -> SinkError:
     """What to tell the user about a file that cannot be made or written."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return SinkError(f"“{path}”: the disk is full. What was written is kept; make room, or choose another place.")
+            return SinkError(
+                f"“{path}”: the disk is full. What was written is kept; make room, or choose another place."
+            )
         case errno.EACCES | errno.EPERM:
             return SinkError(f"“{path}” may not be written. Choose another folder, or change its permissions.")
         case errno.EROFS:
             return SinkError(f"“{path}” lies on a disk that can only be read. Choose another folder.")
         case errno.ENOENT:
-            return SinkError(f"“{path}” cannot be made: there is no folder “{path.parent}”. Make it, or choose another one.")
+            return SinkError(
+                f"“{path}” cannot be made: there is no folder “{path.parent}”. Make it, or choose another one."
+            )
         case errno.ENOTDIR:
             return SinkError(f"“{path}” cannot be made: “{path.parent}” is not a folder. Choose another place.")
         case errno.EISDIR:

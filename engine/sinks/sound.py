@@ -1,8 +1,7 @@
-"""Carries the sound of a source file over into a recording: as it is where MP4 takes it, else as AAC."""
+"""The sound of a file, carried over into a recording of it."""
 
-from collections import deque
+import logging
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,108 +10,101 @@ import av
 from engine.errors import SinkError
 from engine.sources.video_reader import file_address, reason
 
-# What players expect in an MP4; other sound is encoded again.
-COPIED = frozenset({"aac", "mp3", "alac", "opus"})
-AAC_BITS_PER_CHANNEL = 80_000
-# The rates that AAC knows end here.
-HIGHEST_AAC_RATE = 48_000
+logger = logging.getLogger(__name__)
+
+# What may lie in each container as it is; everything else becomes AAC.
+COPIED = {
+    ".mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"},
+    ".mkv": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "pcm_s16le", "pcm_s24le", "dts", "mp2"},
+}
+AAC_BIT_RATE = 160_000
 
 
-class SoundTrack:
-    """Sound of `path` on a stream of `output`, in step with a video whose time 0 is `start_s` of the file's video.
+class FileSound:
+    """The first sound track of a video file, in time with its first video track. Raises SinkError where it cannot be read."""
 
-    Raises SinkError where the file or its sound cannot be read. Sound that is damaged later ends early.
-    """
-
-    def __init__(self, path: Path, output: Any) -> None:
+    def __init__(self, path: Path, container_suffix: str) -> None:
         try:
-            self._input: Any = av.open(file_address(path))
+            self._input: Any = av.open(file_address(path), "r")
         except (av.FFmpegError, OSError) as error:
             raise SinkError(f"The sound of “{path}” cannot be read: {reason(error)}.") from error
         if not self._input.streams.audio:
             self._input.close()
             raise SinkError(f"“{path}” has no sound.")
+        self._path = path
         self._source: Any = self._input.streams.audio[0]
-        video = self._input.streams.video[0] if self._input.streams.video else self._source
-        self._origin = Fraction((video.start_time or 0) * video.time_base)
-        self._output = output
-        self._start: Fraction | None = None
-        if self._source.codec_context.name in COPIED:
-            self._stream: Any = output.add_stream_from_template(self._source)
-            self._packets = self._copied()
-        else:
-            rate = min(self._source.rate, HIGHEST_AAC_RATE)
-            self._stream = output.add_stream("aac", rate=rate)
-            self._stream.layout = "mono" if self._source.channels == 1 else "stereo"
-            self._stream.bit_rate = AAC_BITS_PER_CHANNEL * self._stream.channels
-            self._packets = self._encoded()
-        self._waiting: deque[tuple[float, Any]] = deque()
+        videos = self._input.streams.video
+        start = (videos[0].start_time or 0) * videos[0].time_base if videos else 0
+        self._video_start_s = float(start)
+        self._offset_s = 0.0
+        self._copied = self._source.codec_context.name in COPIED[container_suffix.lower()]
+        self._output: Any = None
+        self._packets: Iterator[Any] = iter(())
+        self._next: Any = None
 
-    def write_until(self, end_s: float, start_s: float) -> None:
-        """Adds the sound up to `end_s` of the recording. start_s: the source's time that is the recording's 0."""
-        if self._start is None:
-            self._start = Fraction(start_s) + self._origin
+    def add_to(self, container: Any) -> None:
+        if self._copied:
+            self._output = container.add_stream_from_template(self._source)
+            self._packets = self._copies()
+            return
+        self._output = container.add_stream("aac", rate=self._source.codec_context.sample_rate)
+        context = self._output.codec_context
+        context.layout = "mono" if self._source.codec_context.channels == 1 else "stereo"
+        context.bit_rate = AAC_BIT_RATE
+        context.open()
+        self._packets = self._encoded()
+
+    def begin_at(self, media_s: float) -> None:
+        """The time of the video that is the recording's first."""
+        self._offset_s = self._video_start_s + media_s
+
+    def packets_until(self, media_s: float) -> Iterator[Any]:
+        """What is to be heard before this time of the recording and was not given yet."""
         while True:
-            if not self._waiting:
-                following = next(self._packets, None)
-                if following is None:
-                    return
-                self._waiting.append(following)
-            if self._waiting[0][0] >= end_s:
+            if self._next is None:
+                self._next = next(self._packets, None)
+            if self._next is None or float(self._next.pts * self._next.time_base) >= media_s:
                 return
-            self._output.mux(self._waiting.popleft()[1])
+            packet, self._next = self._next, None
+            yield packet
 
-    def _copied(self) -> Iterator[tuple[float, Any]]:
-        for packet in self._demuxed():
+    def _copies(self) -> Iterator[Any]:
+        for packet in self._read(lambda packet: [packet]):
             if packet.pts is None:
                 continue
-            time_s = self._shift(packet)
-            if time_s >= 0:
-                packet.stream = self._stream
-                yield time_s, packet
+            offset = round(self._offset_s / packet.time_base)
+            packet.pts -= offset
+            packet.dts = packet.pts
+            if packet.pts >= 0:
+                packet.stream = self._output
+                yield packet
 
-    def _encoded(self) -> Iterator[tuple[float, Any]]:
+    def _encoded(self) -> Iterator[Any]:
+        context = self._output.codec_context
         resampler = av.AudioResampler(
-            format="fltp",
-            layout=self._stream.layout,
-            rate=self._stream.rate,
-            frame_size=self._stream.frame_size or 1024,
+            format=context.format, layout=context.layout, rate=context.sample_rate, frame_size=context.frame_size
         )
-        assert self._start is not None
-        for packet in self._demuxed():
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
+        for frame in self._read(lambda packet: packet.decode()):
+            if frame.pts is None or float(frame.pts * frame.time_base) < self._offset_s:
                 continue
-            for frame in frames:
-                if frame.pts is None or float(frame.pts * frame.time_base - self._start) < 0:
-                    continue
-                self._shift(frame)
-                for part in resampler.resample(frame):
-                    yield from self._timed(self._stream.encode(part))
+            frame.pts -= round(self._offset_s / frame.time_base)
+            for part in resampler.resample(frame):
+                yield from self._output.encode(part)
         for part in resampler.resample(None):
-            yield from self._timed(self._stream.encode(part))
-        yield from self._timed(self._stream.encode(None))
+            yield from self._output.encode(part)
+        yield from self._output.encode()
 
-    @staticmethod
-    def _timed(packets: list[Any]) -> Iterator[tuple[float, Any]]:
-        for packet in packets:
-            yield float((packet.pts or 0) * packet.time_base), packet
-
-    def _shift(self, part: Any) -> float:
-        """Moves a packet or a frame onto the recording's times and returns its own, in seconds."""
-        assert self._start is not None
-        ticks = round(self._start / part.time_base)
-        part.pts -= ticks
-        if part.dts is not None and not isinstance(part, av.AudioFrame):
-            part.dts -= ticks
-        return float(part.pts * part.time_base)
-
-    def _demuxed(self) -> Iterator[Any]:
+    def _read(self, take: Any) -> Iterator[Any]:
+        """A sound that breaks off ends the sound, not the recording."""
         try:
-            yield from self._input.demux(self._source)
-        except (av.FFmpegError, OSError):
-            return
+            for packet in self._input.demux(self._source):
+                try:
+                    yield from take(packet)
+                except av.error.InvalidDataError:
+                    continue
+        except (av.FFmpegError, OSError) as error:
+            logger.warning("the sound of “%s” breaks off: %s", self._path, reason(error))
 
     def close(self) -> None:
+        self._packets = iter(())
         self._input.close()
