@@ -71,13 +71,15 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
 
 
 def depthwise_columns(core: Core, width: int, kernel: int) -> int:
-    """Outputs of one depthwise step: accumulators beside one row of weights and an input."""
-    most = max(1, min(width, core.registers - kernel - 2, 16))
+    """Outputs of one depthwise step: half the registers accumulate; x86 also multiplies straight from memory."""
+    most = min(width, core.registers // 2)
     least = min(most, 4)
-    return min(
-        range(least, most + 1),
-        key=lambda p: (_cover(width, p) * max(1.0, 8 / p) * (1 + (p + kernel) / (3 * p * kernel)), -p),
-    )
+
+    def cost(columns: int) -> float:
+        loads = (columns + kernel) / (3 * columns * kernel)
+        return _cover(width, columns) * max(1.0, 8 / columns) * (1 + loads)
+
+    return min(range(least, most + 1), key=lambda columns: (cost(columns), -columns))
 
 
 def pixels_per_task(core: Core, inputs: int, pixels: int, step: int) -> int:
