@@ -1,4 +1,4 @@
-"""How far apart two joints of one person can be, relative to the person's size."""
+"""How far apart two joints of one person can be, relative to the person's size, and how large a person is."""
 
 from functools import cache
 
@@ -36,4 +36,20 @@ def joint_distances(skeleton: Skeleton) -> NDArray[np.float32]:
     np.fill_diagonal(distances, 1)
     result: NDArray[np.float32] = distances.astype(np.float32)
     result.setflags(write=False)
+    return result
+
+
+def body_heights(keypoints: NDArray[np.float32], skeleton: Skeleton) -> NDArray[np.float32]:
+    """(N,) heights of people in pixels: the median over pairs of joints of the height that their distance implies.
+
+    It hardly changes when joints come and go, as the height of a box would. NaN for people with fewer than two joints.
+    keypoints: (N, J, 2), NaN where a joint is missing.
+    """
+    one, other = np.triu_indices(skeleton.joint_count, 1)
+    away = keypoints[:, one] - keypoints[:, other]
+    heights = np.hypot(away[..., 0], away[..., 1]) / joint_distances(skeleton)[one, other]
+    known = np.isfinite(heights).sum(axis=1)
+    heights.sort(axis=1)  # NaN last
+    middle = heights[np.arange(len(heights)), np.maximum(known - 1, 0) // 2]
+    result: NDArray[np.float32] = np.where(known > 0, middle, np.nan).astype(np.float32)
     return result
