@@ -50,7 +50,7 @@ class Capture(QObject):
         opener: Callable[[Path], None] = open_path,
     ) -> None:
         super().__init__()
-        self._bar, self._stage, self._worker, self._store, self._open = bar, stage, worker, store, opener
+        self._bar, self._stage, self._worker, self._store, self.opener = bar, stage, worker, store, opener
         self._paths: tuple[Path, ...] = ()
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
@@ -88,7 +88,7 @@ class Capture(QObject):
 
     def show_folder(self) -> None:
         try:
-            self._open(self.folder())
+            self.opener(self.folder())
         except OSError as error:
             self._refuse(error)
 
@@ -117,8 +117,8 @@ class Capture(QObject):
         self._stage.toast(
             translate("Capture", "Recorded {name}").format(name=video.name),
             (
-                (translate("Capture", "Show in folder"), lambda: self._open(video.parent)),
-                (translate("Capture", "Play"), lambda: self._open(video)),
+                (translate("Capture", "Show in folder"), lambda: self.opener(video.parent)),
+                (translate("Capture", "Play"), lambda: self.opener(video)),
             ),
         )
 
@@ -126,8 +126,8 @@ class Capture(QObject):
         self._stage.toast(
             translate("Capture", "Saved {name}").format(name=path.name),
             (
-                (translate("Capture", "Show in folder"), lambda: self._open(path.parent)),
-                (translate("Capture", "Open"), lambda: self._open(path)),
+                (translate("Capture", "Show in folder"), lambda: self.opener(path.parent)),
+                (translate("Capture", "Open"), lambda: self.opener(path)),
             ),
         )
 

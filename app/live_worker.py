@@ -46,6 +46,7 @@ class LiveWorker(QObject):
         self.running_size = str(options.size)
         self.running_source = options.source
         self._from_session = _Bridge()
+        self._make_session = make_session
         self.session = make_session(options, on_event=self._from_session.event.emit)
         self._thread = QThread()
         self._thread.setObjectName("live-session")
@@ -70,14 +71,14 @@ class LiveWorker(QObject):
     def start(self) -> None:
         self._ask(self.session.start)
 
-    def restart(self, options: LiveOptions, make_session: Callable[..., LiveSession] = LiveSession) -> None:
+    def restart(self, options: LiveOptions) -> None:
         """Stops, and starts again with other options: for what cannot be changed while a session runs."""
 
         self.running_size, self.running_source = str(options.size), options.source
 
         def begin_anew() -> None:
             self.session.stop(STOP_S)
-            self.session = make_session(options, on_event=self._from_session.event.emit)
+            self.session = self._make_session(options, on_event=self._from_session.event.emit)
             self.session.start()
 
         self._ask(begin_anew)

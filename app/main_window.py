@@ -25,6 +25,7 @@ from app.stage import Stage
 from app.statistics_panel import StatisticsPanel, report
 from app.status import StatusLine, facts, network_line
 from app.timeline import Timeline
+from app.timings import Timings
 from engine.live import Event, EventKind, SessionState, SourceInfo
 from engine.sources.video_file import VIDEO_SUFFIXES
 from engine.statistics import Statistics, statistics_lines
@@ -60,6 +61,7 @@ class MainWindow(QMainWindow):
         self.narrator = Narrator(self.stage)
         self.capture = Capture(self.bar, self.stage, worker, store)
         self.sources = SourceList(self.bar.source)
+        self.timings = Timings(store)
         self.statistics = Statistics()
         self.source: SourceInfo | None = None
         self.actions_by_name: dict[str, QAction] = {}
@@ -285,6 +287,7 @@ class MainWindow(QMainWindow):
         self.panel.show_facts(rows)
         self.status.show_network(network_line(rows))
         self.status.show_statistics(statistics)
+        self.timings.measured(self.worker.running_size, statistics)
 
     def _source_known(self, source: SourceInfo | None) -> None:
         self.source = source
@@ -388,6 +391,10 @@ class MainWindow(QMainWindow):
             self.sources.close()
             self.worker.close()
         super().closeEvent(event)
+        self.quit()
+
+    def quit(self) -> None:
+        """Ends the application, whatever dialog is still open."""
         QTimer.singleShot(0, QApplication.quit)
 
 

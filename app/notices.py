@@ -7,6 +7,7 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 TOAST_MS = 8000
+TOAST_WIDTH = 380
 SLOW_S = 3  # from then on it helps to see that time passes
 Action = tuple[str, Callable[[], None]]
 
@@ -18,11 +19,13 @@ class Toast(QFrame):
         super().__init__()
         self.setObjectName("banner")
         self.setProperty("kind", kind)
-        self.setMaximumWidth(460)
         self.text = text
         label = QLabel(text)
         label.setWordWrap(True)
-        label.setMinimumWidth(220)
+        label.ensurePolished()
+        # A label that wraps knows its height only for a given width.
+        width = min(TOAST_WIDTH, label.fontMetrics().horizontalAdvance(text) + 8)
+        label.setFixedSize(width, label.heightForWidth(width))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 10, 12, 10)
         layout.addWidget(label)

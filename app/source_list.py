@@ -29,7 +29,7 @@ class SourceList(QObject):
 
     def __init__(self, picker: SourcePicker, find: Callable[[], list[SourceEntry]] | None = None) -> None:
         super().__init__()
-        self._picker, self._find = picker, find or cameras
+        self._picker, self.find = picker, find or cameras
         self._cameras: list[SourceEntry] = []
         self._opened: list[SourceEntry] = []
         self._current = DEMO
@@ -87,7 +87,7 @@ class SourceList(QObject):
 
     def _look(self) -> None:
         try:
-            self._found.emit(self._find())
+            self._found.emit(self.find())
         except (LitePoseError, ImportError) as error:
             log.warning("%s", error)
             self._found.emit([])

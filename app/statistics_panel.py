@@ -131,6 +131,10 @@ class StatisticsPanel(QWidget):
                 self._values[name] = shown
             self._values[name].setText(value)
 
+    def stage_texts(self) -> dict[str, tuple[str, str]]:
+        """Median and 95th percentile of each stage, as shown."""
+        return {name: (p50.text(), p95.text()) for name, (_, p50, p95) in self._rows.items()}
+
     def _tell_legend(self, p50: float | None, p95: float | None) -> None:
         accent, faint = self._colours.accent, self._colours.faint
         middle = "" if p50 is None else f" {p50:.0f} ms"

@@ -1,0 +1,470 @@
+"""The window as a person uses it, with a session that plays without a network."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PyQt6.QtGui import QDropEvent, QGuiApplication
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
+
+from app.dialogs import ErrorDialog
+from app.failures import FailureReporter
+from app.shortcuts import SHORTCUTS, ShortcutsSheet
+from engine.errors import SinkError
+from engine.live import EventKind, SessionState
+
+OpenDesk = Callable[..., object]
+
+
+def press(window: QWidget, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    window.activateWindow()
+    QTest.keyClick(window, key, modifier)
+
+
+def in_next_dialog(act: Callable[[QDialog], None]) -> None:
+    """Does something in the modal dialog that opens next, and closes it."""
+
+    def when_open() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, QDialog):
+            QTimer.singleShot(20, when_open)
+            return
+        try:
+            act(dialog)
+        finally:
+            dialog.done(0)
+
+    QTimer.singleShot(0, when_open)
+
+
+class TestFirstStart:
+    def test_without_a_camera_the_demo_plays_with_the_smallest_size(self, open_desk) -> None:
+        desk = open_desk()
+        assert desk.session.options.source == "demo"
+        assert desk.session.options.size == "xs"
+        assert desk.window.bar.source.currentText() == "Demo clip"
+        assert desk.window.bar.size_picker.currentText() == "XS"
+
+    def test_with_cameras_the_first_one_is_shown(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front", "Desk"))
+        assert desk.session.options.source == "camera:Front"
+        assert desk.window.bar.source.currentText() == "Front"
+
+    def test_until_the_first_picture_a_card_tells_the_steps(self, open_desk) -> None:
+        desk = open_desk(picture=False)
+        assert desk.window.stage.card.isVisible()
+        desk.bot.waitUntil(lambda: not desk.window.stage.card.isVisible(), timeout=5000)
+
+    def test_the_last_source_is_used_again(self, open_desk) -> None:
+        desk = open_desk("version: 1\nsource: camera:Desk\n", cameras=("Front", "Desk"))
+        assert desk.session.options.source == "camera:Desk"
+
+    def test_a_broken_preferences_file_is_told_and_does_not_hinder(self, open_desk) -> None:
+        desk = open_desk("version: [1")
+        assert any("set aside" in toast.text for toast in desk.window.stage.toasts)
+        assert desk.window.stage.picture is not None
+
+
+class TestPicture:
+    def test_frames_are_painted_and_reported_to_the_session(self, open_desk) -> None:
+        desk = open_desk()
+        desk.bot.waitUntil(lambda: len(desk.session.shown) > 5, timeout=3000)
+        indices = [frame.index for frame in desk.session.shown]
+        assert indices == sorted(set(indices))
+
+    def test_a_camera_is_mirrored_and_a_file_is_not(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front",))
+        left, right = halves(desk)
+        assert right > left  # the fake's left half is white
+        desk.window.open_source("clip.mp4")
+        desk.bot.waitUntil(lambda: halves(desk)[0] > halves(desk)[1], timeout=3000)
+
+    def test_privacy_leaves_nothing_of_the_picture(self, open_desk) -> None:
+        desk = open_desk()
+        desk.window.rail.buttons["skeleton"].click()
+        press(desk.window, Qt.Key.Key_P)
+        desk.bot.waitUntil(lambda: desk.window.stage.picture.pixels[..., :3].max() == 0, timeout=3000)
+
+    def test_skeletons_can_be_hidden(self, open_desk) -> None:
+        desk = open_desk()
+        assert coloured(desk)
+        press(desk.window, Qt.Key.Key_K)
+        desk.bot.waitUntil(lambda: not coloured(desk), timeout=3000)
+
+    @pytest.mark.parametrize("name", ["boxes", "ids", "trails", "heatmap", "face_blur"])
+    def test_every_overlay_can_be_switched(self, open_desk, name: str) -> None:
+        desk = open_desk()
+        desk.window.rail.buttons[name].click()
+        assert getattr(desk.store.current.overlays, name)
+        shown = len(desk.session.shown)
+        desk.bot.waitUntil(lambda: len(desk.session.shown) > shown + 3, timeout=3000)
+        desk.window.rail.buttons[name].click()
+        assert not getattr(desk.store.current.overlays, name)
+
+    def test_the_statistics_on_the_picture_follow_the_switches(self, open_desk) -> None:
+        from app import readout
+
+        desk = open_desk()
+        desk.bot.waitUntil(lambda: desk.window.statistics.people == 1, timeout=3000)
+        overlays = desk.store.current.overlays
+        assert [value for value, _ in readout.lines(desk.window.statistics, overlays)] == ["50", "24", "1", "3"]
+        desk.window.rail.toggled.emit("statistics", False)
+        desk.store.change(fps=False, drops=False)
+        overlays = desk.store.current.overlays
+        assert [value for value, _ in readout.lines(desk.window.statistics, overlays)] == ["24", "1"]
+
+    def test_full_screen_shows_the_picture_alone(self, open_desk) -> None:
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_F)
+        assert desk.window.isFullScreen()
+        assert not desk.window.bar.isVisible()
+        press(desk.window, Qt.Key.Key_Escape)
+        assert not desk.window.isFullScreen()
+        assert desk.window.bar.isVisible()
+
+    @pytest.mark.parametrize("size", [(480, 360), (1024, 600), (1920, 1080)])
+    def test_the_picture_keeps_its_aspect_at_every_size(self, open_desk, size: tuple[int, int]) -> None:
+        desk = open_desk()
+        desk.window.resize(*size)
+        desk.bot.waitUntil(lambda: desk.window.size().width() == size[0], timeout=2000)
+        area = desk.window.stage.picture_rectangle()
+        assert area.width() / area.height() == pytest.approx(16 / 9, rel=0.02)
+        assert desk.window.bar.record.isVisible()
+
+
+class TestSizes:
+    def test_the_old_size_shows_video_until_the_new_one_is_there(self, open_desk, weights) -> None:
+        weights("s")
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_2)
+        desk.wait_asked("switch_size", "s")
+        desk.bot.waitUntil(lambda: desk.window.stage.banner.isVisible(), timeout=2000)
+        shown = len(desk.session.shown)
+        desk.bot.waitUntil(lambda: len(desk.session.shown) > shown + 5, timeout=3000)
+        desk.session.finish_size("s")
+        desk.bot.waitUntil(lambda: not desk.window.stage.banner.isVisible(), timeout=2000)
+        assert desk.window.bar.size_picker.currentText() == "S"
+        assert desk.store.current.inference.size == "s"
+
+    def test_a_failed_switch_is_told_and_the_old_size_stays(self, open_desk, weights) -> None:
+        weights("s")
+        desk = open_desk()
+        desk.window.choose_size("s")
+        desk.wait_asked("switch_size", "s")
+        desk.session.state = SessionState.RUNNING
+        desk.session.tell(EventKind.WARNING, "S could not be built. The size before stays.")
+        desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=2000)
+        assert desk.window.bar.size_picker.currentText() == "XS"
+        assert desk.store.current.inference.size == "xs"
+
+    def test_a_size_without_weights_is_disabled_and_says_how_to_get_it(self, open_desk) -> None:
+        desk = open_desk()
+        model = desk.window.bar.size_picker.model()
+        row = desk.window.bar.size_picker.findData("l")
+        assert not model.flags(model.index(row, 0)) & Qt.ItemFlag.ItemIsEnabled
+        press(desk.window, Qt.Key.Key_4)
+        assert any("import" in toast.text for toast in desk.window.stage.toasts)
+        assert not desk.asked("switch_size")
+
+    def test_the_time_that_was_measured_here_is_shown_next_time(self, open_desk) -> None:
+        desk = open_desk()
+        desk.bot.waitUntil(lambda: "xs" in desk.store.current.measured_ms, timeout=5000)
+        picker = desk.window.bar.size_picker
+        assert "13 ms here" in picker.itemData(picker.findData("xs"), int(Qt.ItemDataRole.UserRole) + 1)
+
+
+class TestSources:
+    def test_choosing_a_camera_switches_to_it(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front", "Desk"))
+        picker = desk.window.bar.source
+        picker.activated.emit(picker.findText("Desk"))
+        desk.wait_asked("switch_source", "camera:Desk")
+        assert desk.store.current.source == "camera:Desk"
+
+    def test_a_file_can_be_dropped_onto_the_window(self, open_desk, tmp_path: Path) -> None:
+        desk = open_desk()
+        drop(desk.window, QUrl.fromLocalFile(str(tmp_path / "match.mp4")))
+        desk.wait_asked("switch_source", str(tmp_path / "match.mp4"))
+        assert desk.window.bar.source.currentText() == "match.mp4"
+
+    def test_a_camera_that_is_plugged_in_appears_in_the_list(self, open_desk) -> None:
+        from app.sources import SourceEntry
+
+        desk = open_desk()
+        desk.window.sources.find = lambda: [SourceEntry("camera:New", "New", "camera")]
+        press(desk.window, Qt.Key.Key_F5)
+        desk.bot.waitUntil(lambda: desk.window.bar.source.findText("New") >= 0, timeout=2000)
+        assert desk.window.bar.source.currentText() == "Demo clip"
+
+    def test_a_lost_camera_is_told_until_it_is_back(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front",))
+        desk.session.go(SessionState.RECONNECTING)
+        desk.session.tell(EventKind.LOST, "The camera “Front” is gone. Reconnecting…")
+        desk.bot.waitUntil(lambda: "Front" in desk.window.stage.banner.label.text(), timeout=2000)
+        desk.session.go(SessionState.RUNNING)
+        desk.bot.waitUntil(lambda: not desk.window.stage.banner.isVisible(), timeout=2000)
+
+    def test_a_source_that_fails_leaves_a_card_with_ways_on(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front",))
+        desk.session.state = SessionState.FAILED
+        desk.session.tell(EventKind.FAILURE, "The camera “Front” is in use by another program.", details="Traceback")
+        desk.bot.waitUntil(lambda: desk.window.stage.card.isVisible(), timeout=2000)
+        assert "in use" in desk.window.stage.card.text.text()
+        assert desk.window.stage.picture is None
+        button(desk.window.stage.card, "Copy details").click()
+        assert "Traceback" in QGuiApplication.clipboard().text()
+        button(desk.window.stage.card, "Play the demo").click()
+        desk.bot.waitUntil(lambda: desk.session.state is SessionState.RUNNING, timeout=3000)
+        desk.bot.waitUntil(lambda: not desk.window.stage.card.isVisible(), timeout=3000)
+        assert desk.session.options.source == "demo"
+
+
+class TestCapture:
+    def test_recording_shows_time_and_size_and_ends_with_a_toast(self, open_desk) -> None:
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_R)
+        desk.bot.waitUntil(lambda: "5 kB" in desk.window.bar.record.text(), timeout=3000)
+        assert desk.window.bar.record.property("recording")
+        opened: list[Path] = []
+        desk.window.capture.opener = opened.append
+        press(desk.window, Qt.Key.Key_R)
+        desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=3000)
+        assert desk.window.bar.record.text() == "Record"
+        toast = desk.window.stage.toasts[0]
+        for of_toast in toast.buttons:
+            of_toast.click()
+        assert [path.suffix for path in opened] == ["", ".mp4"]
+        assert opened[1].parent == opened[0]
+
+    def test_what_is_recorded_is_chosen_in_the_menu(self, open_desk) -> None:
+        desk = open_desk()
+        menu = desk.window.bar.record_options.menu()
+        texts = {action.text(): action for action in menu.actions()}
+        texts["Both, in two files"].trigger()
+        texts["Keypoints beside it (JSONL)"].trigger()
+        press(desk.window, Qt.Key.Key_R)
+        desk.bot.waitUntil(lambda: bool(desk.asked("start_recording")), timeout=2000)
+        options = desk.asked("start_recording")[0][1]
+        assert (options.picture, options.keypoints) == ("both", False)
+
+    def test_a_refused_recording_is_told_and_nothing_else_stops(self, open_desk) -> None:
+        desk = open_desk()
+        desk.session.refusal = SinkError("The disk is full. Choose another folder.")
+        press(desk.window, Qt.Key.Key_R)
+        desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=2000)
+        assert "disk is full" in desk.window.stage.toasts[0].text
+        assert desk.window.bar.record.text() == "Record"
+
+    def test_closing_while_recording_asks_nothing_and_finishes_the_file(self, open_desk) -> None:
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_R)
+        desk.bot.waitUntil(lambda: desk.session.recording, timeout=2000)
+        desk.window.close()
+        assert not desk.session.recording
+        assert desk.asked("stop_recording")
+        assert not QApplication.activeModalWidget()
+
+    def test_a_snapshot_is_saved_and_can_be_shown(self, open_desk) -> None:
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_S)
+        desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=3000)
+        assert desk.asked("snapshot")[0][1].exists()
+
+    def test_a_folder_that_cannot_be_made_is_told(self, open_desk, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("in the way")
+        desk = open_desk()
+        desk.store.change(folder=str(tmp_path / "file" / "videos"))
+        press(desk.window, Qt.Key.Key_R)
+        assert any("Choose another folder" in toast.text for toast in desk.window.stage.toasts)
+        assert not desk.asked("start_recording")
+
+
+class TestTimeline:
+    def test_it_is_there_for_files_only(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front",))
+        assert not desk.window.timeline.isVisible()
+        desk.window.open_source("clip.mp4")
+        desk.bot.waitUntil(lambda: desk.window.timeline.isVisible(), timeout=3000)
+
+    def test_keys_play_step_and_seek(self, open_desk) -> None:
+        desk = open_desk()
+        desk.bot.waitUntil(lambda: desk.window.timeline.isVisible(), timeout=3000)
+        press(desk.window, Qt.Key.Key_Space)
+        desk.wait_asked("pause")
+        desk.bot.waitUntil(lambda: desk.window.timeline.play.accessibleName() == "Play", timeout=2000)
+        press(desk.window, Qt.Key.Key_Period)
+        desk.wait_asked("step", 1)
+        press(desk.window, Qt.Key.Key_Left)
+        desk.wait_asked("seek", 0.0)
+        press(desk.window, Qt.Key.Key_Space)
+        desk.wait_asked("resume")
+
+    def test_a_click_on_the_line_seeks_there(self, open_desk) -> None:
+        desk = open_desk()
+        slider = desk.window.timeline.slider
+        desk.bot.waitUntil(lambda: slider.isVisible() and slider.maximum() == 1000, timeout=3000)
+        desk.bot.mouseClick(slider, Qt.MouseButton.LeftButton, pos=slider.rect().center())
+        desk.bot.waitUntil(lambda: bool(desk.asked("seek")), timeout=2000)
+        assert desk.asked("seek")[0][1] == pytest.approx(5.0, abs=0.2)
+
+    def test_the_speed_is_handed_on(self, open_desk) -> None:
+        desk = open_desk()
+        desk.window.timeline.speed.activated.emit(0)
+        desk.wait_asked("set_speed", 0.25)
+
+
+class TestPreferences:
+    def test_the_confidence_acts_at_once(self, open_desk) -> None:
+        desk = open_desk()
+        desk.window.bar.confidence.slider.setValue(45)
+        desk.wait_asked("set_thresholds", 0.45, 0.45)
+
+    def test_smoothing_acts_at_once(self, open_desk) -> None:
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_J)
+        desk.wait_asked("set_smoothing", False)
+
+    def test_everything_is_as_it_was_at_the_next_start(self, open_desk, tmp_path: Path) -> None:
+        desk = open_desk()
+        desk.window.rail.buttons["boxes"].click()
+        desk.window.bar.confidence.slider.setValue(40)
+        desk.window.bar.panel.click()
+        desk.window.close()
+        again = open_desk()
+        assert again.window.rail.buttons["boxes"].isChecked()
+        assert again.window.bar.confidence.slider.value() == 40
+        assert again.window.panel.isVisible()
+
+    def test_the_theme_changes_while_it_runs(self, open_desk) -> None:
+        from app.theme import LIGHT
+
+        desk = open_desk()
+
+        def choose(dialog: QDialog) -> None:
+            dialog.theme.setCurrentIndex(dialog.theme.findData("light"))
+            dialog.theme.activated.emit(dialog.theme.currentIndex())
+
+        in_next_dialog(choose)
+        desk.window.show_preferences()
+        assert desk.window.stage.stage.name() == LIGHT.stage
+
+    def test_another_number_of_threads_starts_the_session_again(self, open_desk) -> None:
+        desk = open_desk()
+        before = desk.session
+        in_next_dialog(lambda dialog: dialog.threads.setValue(1))
+        desk.window.show_preferences()
+        desk.bot.waitUntil(lambda: desk.session is not before, timeout=3000)
+        assert desk.session.options.threads == 1
+        desk.bot.waitUntil(lambda: desk.session.state is SessionState.RUNNING, timeout=3000)
+
+
+class TestStatistics:
+    def test_the_panel_shows_stages_and_what_runs(self, open_desk) -> None:
+        desk = open_desk()
+        press(desk.window, Qt.Key.Key_T)
+        desk.bot.waitUntil(lambda: "network" in desk.window.panel.stage_texts(), timeout=3000)
+        assert desk.window.panel.stage_texts()["network"] == ("12.0", "15.0")
+
+    def test_copy_puts_a_report_on_the_clipboard(self, open_desk) -> None:
+        desk = open_desk()
+        desk.bot.waitUntil(lambda: desk.window.statistics.people == 1, timeout=3000)
+        press(desk.window, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+        text = QGuiApplication.clipboard().text()
+        assert "Network" in text
+        assert "p95 40 ms" in text
+
+
+class TestFailures:
+    def test_an_exception_in_any_thread_becomes_a_message_with_its_details(self, open_desk) -> None:
+        desk = open_desk()
+        reporter = FailureReporter()
+        reporter.failed.connect(desk.window.show_error)
+        reporter.install()
+        try:
+            thread = threading.Thread(target=lambda: 1 / 0)
+            thread.start()
+            thread.join()
+            desk.bot.waitUntil(lambda: desk.window.findChild(ErrorDialog) is not None, timeout=2000)
+        finally:
+            reporter.remove()
+        dialog = desk.window.findChild(ErrorDialog)
+        dialog.copy_button.click()
+        assert "ZeroDivisionError" in QGuiApplication.clipboard().text()
+        dialog.close()
+
+    def test_a_request_that_breaks_is_told_and_the_next_one_works(self, open_desk) -> None:
+        desk = open_desk()
+        desk.session.refusal = RuntimeError("bug")
+        press(desk.window, Qt.Key.Key_R)
+        desk.bot.waitUntil(lambda: desk.window.findChild(ErrorDialog) is not None, timeout=2000)
+        assert "bug" in desk.window.findChild(ErrorDialog).details
+        desk.window.findChild(ErrorDialog).close()
+        press(desk.window, Qt.Key.Key_S)
+        desk.bot.waitUntil(lambda: bool(desk.asked("snapshot")), timeout=2000)
+
+
+class TestForEveryone:
+    def test_every_control_has_a_name_for_screen_readers(self, open_desk) -> None:
+        desk = open_desk()
+        buttons = [b for b in desk.window.findChildren(QToolButton) if not b.objectName().startswith("qt_")]
+        assert len(buttons) > 12
+        assert not [b for b in buttons if not (b.accessibleName() or b.text())]
+
+    def test_every_key_means_one_thing(self) -> None:
+        keys = [key for shortcut in SHORTCUTS for key in shortcut.keys]
+        assert len(keys) == len(set(keys))
+
+    def test_the_sheet_lists_every_action(self, open_desk) -> None:
+        desk = open_desk()
+        texts: list[str] = []
+
+        def read(dialog: QDialog) -> None:
+            from PyQt6.QtWidgets import QLabel
+
+            assert isinstance(dialog, ShortcutsSheet)
+            texts.extend(label.text() for label in dialog.findChildren(QLabel))
+
+        in_next_dialog(read)
+        press(desk.window, Qt.Key.Key_F1)
+        assert {shortcut.text for shortcut in SHORTCUTS} <= set(texts)
+
+    def test_the_tab_key_goes_from_the_source_to_the_size(self, open_desk) -> None:
+        desk = open_desk()
+        desk.window.activateWindow()
+        desk.window.bar.source.setFocus()
+        order = []
+        for _ in range(4):
+            order.append(desk.window.focusWidget())
+            QTest.keyClick(desk.window.focusWidget(), Qt.Key.Key_Tab)
+        bar = desk.window.bar
+        assert order == [bar.source, bar.refresh, bar.size_picker, bar.confidence.slider]
+
+
+def halves(desk) -> tuple[float, float]:
+    """Mean brightness of the left and the right half of what is on the screen."""
+    pixels = desk.window.stage.picture.pixels[..., :3]
+    middle = pixels.shape[1] // 2
+    return float(pixels[:, :middle].mean()), float(pixels[:, middle:].mean())
+
+
+def coloured(desk) -> bool:
+    """Whether anything but grey is on the screen; the fake's pictures are grey."""
+    pixels = desk.window.stage.picture.pixels[..., :3].astype(int)
+    return bool((pixels.max(axis=2) - pixels.min(axis=2)).max() > 60)
+
+
+def button(parent: QWidget, text: str) -> QWidget:
+    from PyQt6.QtWidgets import QPushButton
+
+    return next(b for b in parent.findChildren(QPushButton) if b.text() == text)
+
+
+def drop(window: QWidget, url: QUrl) -> None:
+    data = QMimeData()
+    data.setUrls([url])
+    none = Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, none)
+    window.dropEvent(event)
