@@ -2,6 +2,7 @@
 
 from engine.live.options import Event, EventKind, FileMode, Listener, LiveOptions
 from engine.live.reader import SourceInfo
+from engine.live.recording import RecordingOptions
 from engine.live.results import LiveResult
 from engine.live.session import LiveSession
 from engine.live.states import SessionState
@@ -14,6 +15,7 @@ __all__ = [
     "LiveOptions",
     "LiveResult",
     "LiveSession",
+    "RecordingOptions",
     "SessionState",
     "SourceInfo",
 ]

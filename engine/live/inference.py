@@ -236,7 +236,7 @@ class InferenceLoop:
         taken_ns = time.monotonic_ns()
         estimate = self._estimator.estimate(frame.image)
         time_s, follows = (self._last_time_s, True) if captured.again else self._timeline.place(captured)
-        poses, following_ms = self._following.update(estimate.poses, time_s, fresh=not follows)
+        poses, following_ms = self._following.update(estimate.poses, time_s, fresh=not follows, again=captured.again)
         stages = {"wait": (taken_ns - frame.captured_ns) / 1e6, **estimate.times.ms, **following_ms}
         latency_ms = (time.monotonic_ns() - frame.captured_ns) / 1e6
         result = LiveResult(

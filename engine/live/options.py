@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from engine.drawing import DrawingSettings
 from engine.errors import UsageError
+from engine.live.recording import RecordingOptions
 from engine.live.states import SessionState
 from engine.sources import SourceSettings
 
@@ -36,6 +38,8 @@ class LiveOptions:
     smoothing:       joints are smoothed over time; needs tracking, and does nothing without it.
     file_mode:       loss-free or as a camera; live sources are always read as cameras.
     reconnect:       a lost live source is opened again and again until it is back. False: the session fails.
+    drawing:         overlays on recordings and streams.
+    recording:       begins with the first frame; where it cannot, the session fails.
     stall_s:         a live source without a frame for this long counts as lost.
     """
 
@@ -50,6 +54,8 @@ class LiveOptions:
     smoothing: bool = True
     file_mode: FileMode = FileMode.LOSS_FREE
     reconnect: bool = True
+    drawing: DrawingSettings = field(default_factory=DrawingSettings)
+    recording: RecordingOptions | None = None
     stall_s: float = 2.0
 
     @property

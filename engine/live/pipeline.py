@@ -2,18 +2,22 @@
 
 import logging
 import time
-import traceback
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
-from engine.errors import LitePoseError
+from engine.errors import LitePoseError, UsageError
+from engine.live.failures import details, sentence
 from engine.live.inference import InferenceLoop
 from engine.live.kept_threads import NETWORK_THREADS, KeptTask
 from engine.live.loader import Builder, EstimatorFactory
 from engine.live.mailbox import Mailbox
 from engine.live.options import EventKind, FileMode, LiveOptions
+from engine.live.outlet import Outlet, Output
 from engine.live.playback import Playback
 from engine.live.reader import Reader, SourceFactory, SourceInfo
+from engine.live.recording import Recording, RecordingOptions
+from engine.live.recording_control import RecordingControl
 from engine.live.results import Captured, LiveResult
 from engine.live.states import SessionState, StateMachine
 from engine.live.supervisor import Supervisor
@@ -30,11 +34,8 @@ OFFER_S = 0.1  # how often a reader that waits for the network looks whether it 
 class PipelineOwner(Protocol):
     """Hears from a pipeline, in its threads; must not wait."""
 
-    def tell(self, kind: EventKind, text: str, details: str) -> None:
-        """A sentence for the user, and the traceback or nothing."""
-
-    def result_ready(self, result: LiveResult) -> None:
-        """Every result, in order, in the network's thread."""
+    def tell(self, kind: EventKind, text: str, details: str = "", paths: tuple[Path, ...] = ()) -> None:
+        """A sentence for the user, the traceback or nothing, files that it is about."""
 
     def size_changed(self, size: str) -> None: ...
 
@@ -55,6 +56,7 @@ class Pipeline:
     ) -> None:
         self._machine, self._owner = machine, owner
         self._camera_like = options.file_mode is FileMode.AS_CAMERA
+        self._record_from_start = options.recording
         self._closed = False
         self.statistics = StatisticsCollector()
         self.mailbox: Mailbox[Captured] = Mailbox()
@@ -64,6 +66,8 @@ class Pipeline:
             source_factory, self, machine, owner.tell, reconnect=options.reconnect, stall_s=options.stall_s
         )
         self.loop = InferenceLoop(options, self.mailbox, self, self._newest_size, estimator_factory, build)
+        self.outlet = Outlet(options.drawing, self._output_failed, self._output_wrote)
+        self.recording = RecordingControl(self.outlet, self.statistics, owner.tell)
         self._network: KeptTask | None = None
 
     def start(self, text: str, settings: SourceSettings) -> None:
@@ -89,13 +93,28 @@ class Pipeline:
         return reader.info if reader else None
 
     def figures(self) -> Statistics:
-        return self.statistics.figures(dropped=self.mailbox.dropped)
+        return self.statistics.figures(
+            dropped=self.mailbox.dropped,
+            recorded=self.recording.recorded,
+            recorder_dropped=self.recording.dropped + self.outlet.dropped,
+        )
+
+    def record(self, options: RecordingOptions) -> tuple[Path, ...]:
+        """Raises SinkError, and UsageError before the first result."""
+        info, latest = self.source_info, self.latest
+        if info is None or latest is None:
+            raise UsageError("There is nothing to record yet.")
+        recording = Recording(options, info, latest.poses.skeleton, live=not self._loses_nothing())
+        self.recording.start(recording)
+        return recording.paths
 
     def stop(self) -> None:
         """Tells every thread to end; returns at once."""
         self._closed = True
         self.supervisor.stop()
         self.loop.stop()
+        self.recording.stop()
+        self.outlet.close()
 
     def join(self, deadline_s: float) -> list[str]:
         """Waits until time.monotonic() is `deadline_s`. -> names of the threads that have not ended."""
@@ -103,7 +122,8 @@ class Pipeline:
         if self._network is not None:
             self._network.join(max(0.0, deadline_s - time.monotonic()))
             late += [self._network.name] if self._network.is_alive() else []
-        for job in self.loop.jobs():
+        late += [] if self.outlet.join(max(0.0, deadline_s - time.monotonic())) else ["litepose-output"]
+        for job in [*self.loop.jobs(), *self.recording.jobs()]:
             job.join(max(0.0, deadline_s - time.monotonic()))
             late += [job.name] if job.is_alive() else []
         return late
@@ -147,7 +167,13 @@ class Pipeline:
         self.statistics.inferred(result.times.ms, result.latency_ms, len(result.poses))
         if self._machine.state is SessionState.STARTING:
             self._machine.try_go(SessionState.RUNNING)
-        self._owner.result_ready(result)
+        if result.index == 0 and self._record_from_start is not None:
+            try:
+                self.record(self._record_from_start)
+            except LitePoseError as error:
+                self._fail(error)
+        if not result.again:
+            self.outlet.offer(result, wait=self._loses_nothing())
 
     def progress(self, step: str) -> None:
         if not self._closed:
@@ -180,18 +206,20 @@ class Pipeline:
         if self._machine.try_go(SessionState.FAILED):
             self._owner.tell(EventKind.FAILURE, sentence(error), details(error))
 
+    # From the outlet's thread.
+
+    def _output_failed(self, output: Output, error: Exception) -> None:
+        if not self.recording.output_failed(output, error):
+            self._owner.tell(EventKind.WARNING, sentence(error), details(error))
+
+    def _output_wrote(self, output: Output) -> None:
+        self.recording.output_wrote(output)
+
+    def _loses_nothing(self) -> bool:
+        """True where every frame counts: files that are not read as cameras."""
+        reader = self.supervisor.current
+        return not self._camera_like and reader is not None and not reader.live
+
     def _newest_size(self) -> tuple[int, int] | None:
         frame = self.latest_frame
         return (frame.width, frame.height) if frame is not None else None
-
-
-def sentence(error: Exception) -> str:
-    """What to tell the user about an error: ours speak for themselves, others are mistakes of the program or a driver."""
-    if isinstance(error, LitePoseError):
-        return str(error)
-    return f"Something went wrong that should not: {type(error).__name__}: {error}."
-
-
-def details(error: Exception) -> str:
-    """The traceback of an error that does not speak for itself."""
-    return "" if isinstance(error, LitePoseError) else "".join(traceback.format_exception(error))

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from engine.drawing import DrawingSettings
 from engine.errors import UsageError
 from engine.estimator import PoseEstimator
 from engine.live.loader import Builder, EstimatorFactory, build_in_process
@@ -13,7 +14,9 @@ from engine.live.options import Event, EventKind, Listener, LiveOptions
 from engine.live.pipeline import Pipeline
 from engine.live.playback import Playback
 from engine.live.reader import SourceFactory, SourceInfo
+from engine.live.recording import RecordingOptions
 from engine.live.results import LiveResult
+from engine.live.snapshot import save_snapshot
 from engine.live.states import SessionState, StateMachine
 from engine.sources import SourceSettings, find_source
 from engine.statistics import Statistics
@@ -172,6 +175,35 @@ class LiveSession:
         if self._pipeline is not None:
             self._pipeline.loop.follow(self._options.tracking, self._options.smoothing)
 
+    def set_drawing(self, drawing: DrawingSettings) -> None:
+        """The overlays on recordings, streams and snapshots."""
+        self._options = replace(self._options, drawing=drawing)
+        if self._pipeline is not None:
+            self._pipeline.outlet.drawing = drawing
+
+    # Keeping.
+
+    @property
+    def recording(self) -> bool:
+        return self._pipeline is not None and self._pipeline.recording.active
+
+    def start_recording(self, options: RecordingOptions) -> tuple[Path, ...]:
+        """-> the files. Raises SinkError where one cannot be made, UsageError where the session is not running."""
+        if self._pipeline is None or not self.state.active:
+            raise UsageError("There is nothing to record: the session is not running.")
+        return self._pipeline.record(options)
+
+    def stop_recording(self, wait_s: float = 0.0) -> bool:
+        """-> whether the files were finished in that time. A RECORDING event tells when they are."""
+        return self._pipeline is None or self._pipeline.recording.stop(wait_s)
+
+    def snapshot(self, path: Path, annotated: bool = True) -> Path:
+        """The newest result as a picture; a folder gets a name with date and time. -> the file. Raises SinkError."""
+        result = self.latest()
+        if result is None:
+            raise UsageError("There is no picture yet.")
+        return save_snapshot(result, path, self._options.drawing, annotated)
+
     # Files.
 
     def pause(self) -> None:
@@ -211,9 +243,6 @@ class LiveSession:
 
     # From the pipeline, in its threads.
 
-    def result_ready(self, result: LiveResult) -> None:
-        """Every result on its way to recordings."""
-
     def size_changed(self, size: str) -> None:
         self._options = replace(self._options, size=size)
 
@@ -225,8 +254,8 @@ class LiveSession:
     def _state_changed(self, old: SessionState, new: SessionState) -> None:
         self._deliver(Event(EventKind.STATE, new))
 
-    def tell(self, kind: EventKind, text: str, details: str) -> None:
-        self._deliver(Event(kind, self.state, text, (), details))
+    def tell(self, kind: EventKind, text: str, details: str = "", paths: tuple[Path, ...] = ()) -> None:
+        self._deliver(Event(kind, self.state, text, paths, details))
 
     def _deliver(self, event: Event) -> None:
         try:

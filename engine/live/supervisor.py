@@ -8,13 +8,13 @@ import logging
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from engine.errors import LitePoseError, SourceError
+from engine.errors import SourceError
+from engine.live.failures import details, sentence
 from engine.live.options import EventKind
 from engine.live.playback import Playback
 from engine.live.reader import Reader, SourceFactory, SourceInfo
@@ -23,6 +23,9 @@ from engine.sources import SourceSettings
 from engine.types import Frame
 
 logger = logging.getLogger(__name__)
+
+Tell = Callable[[EventKind, str, str], None]
+"""Kind, sentence for the user, traceback or nothing."""
 
 TICK_S = 0.05
 # How long to wait before each attempt to open a lost source; the last one repeats.
@@ -88,7 +91,7 @@ class Supervisor:
         make: SourceFactory,
         taker: FrameTaker,
         machine: StateMachine,
-        tell: Callable[[EventKind, str, str], None],
+        tell: Tell,
         *,
         reconnect: bool = True,
         stall_s: float = 2.0,
@@ -242,7 +245,7 @@ class Supervisor:
             return
         self._leave(reader)
         if was_opening and self._purpose is Purpose.SWITCH:
-            self._tell(EventKind.WARNING, f"{_sentence(error)} The source before it stays.", _details(error))
+            self._tell(EventKind.WARNING, f"{sentence(error)} The source before it stays.", details(error))
             self._machine.end(SessionState.SWITCHING)
             if self._current is None:
                 self._lose(error, tell=False)
@@ -256,9 +259,9 @@ class Supervisor:
     def _lose(self, error: Exception, *, tell: bool) -> None:
         """The wanted source is not there: tell it once, and try again later."""
         self._machine.set_condition(SessionState.RECONNECTING, True)
-        problem = _sentence(error)
+        problem = sentence(error)
         if tell and problem != self._told_problem:
-            self._tell(EventKind.LOST, f"{problem} Trying to reconnect.", _details(error))
+            self._tell(EventKind.LOST, f"{problem} Trying to reconnect.", details(error))
             self._told_problem = problem
         if self._opening is None:
             self._retry_at_s = time.monotonic() + self._back_off_s[min(self._attempts, len(self._back_off_s) - 1)]
@@ -298,14 +301,3 @@ class Supervisor:
 
     def _name(self, reader: Reader) -> str:
         return reader.info.name if reader.info else reader.text
-
-
-def _sentence(error: Exception) -> str:
-    """What to tell the user about an error: ours speak for themselves, others come from a driver or a mistake."""
-    if isinstance(error, LitePoseError):
-        return str(error)
-    return f"The source broke: {type(error).__name__}: {error}."
-
-
-def _details(error: Exception) -> str:
-    return "" if isinstance(error, LitePoseError) else "".join(traceback.format_exception(error))
