@@ -151,6 +151,11 @@ class StatisticsCollector:
         with self._lock:
             self._recording.add(now_ns or time.monotonic_ns())
 
+    def recording_stopped(self) -> None:
+        """Its rate belongs to the past at once."""
+        with self._lock:
+            self._recording = Series()
+
     def figures(
         self, *, dropped: int = 0, recorded: int = 0, recorder_dropped: int = 0, now_ns: int | None = None
     ) -> Statistics:

@@ -63,6 +63,7 @@ class RecordingControl:
             if recording is not None:
                 self._ending.append((recording, threading.Event()))
         if recording is not None:
+            self._statistics.recording_stopped()
             outputs = list(recording.outputs)
             for output in outputs[:-1]:
                 self._outlet.remove(output)
