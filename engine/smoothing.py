@@ -1,6 +1,6 @@
 """Calm joints: the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) for every joint of everyone with an id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,15 @@ class SmoothingSettings:
     """The One-Euro filter's three parameters, with speeds in body heights per second: one setting fits near and far.
 
     min_cutoff_hz:        for joints at rest. Lower is calmer, and slower to follow slow motion.
-    beta:                 how much the cutoff rises per speed. Higher lags less behind quick motion.
+    rest_speed:           below it a joint is at rest; noise alone makes that much. Casiez et al. have 0.
+    beta:                 how much the cutoff rises per speed above that. Higher lags less behind quick motion.
     derivative_cutoff_hz: for the speed itself.
     forget_s:             a joint that was out of sight for longer starts afresh, where it is.
     """
 
     min_cutoff_hz: float = 0.6
-    beta: float = 7.0
+    rest_speed: float = 0.08
+    beta: float = 9.0
     derivative_cutoff_hz: float = 1.0
     forget_s: float = 0.25
 
@@ -31,8 +33,18 @@ class SmoothingSettings:
         for name in ("min_cutoff_hz", "derivative_cutoff_hz", "forget_s"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        if not self.beta >= 0:
-            raise ValueError(f"beta must be at least 0, not {self.beta}")
+        for name in ("rest_speed", "beta"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+
+    @classmethod
+    def of_strength(cls, strength: float) -> "SmoothingSettings":
+        """Settings for one slider: 0.5 is the default, 1 four times calmer, 0 four times quicker to follow."""
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength must be from 0 to 1, not {strength}")
+        quicker = 4 ** (1 - 2 * strength)
+        default = cls()
+        return replace(default, min_cutoff_hz=default.min_cutoff_hz * quicker, beta=default.beta * quicker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,8 @@ class Smoother:
         speeds = before.speeds + share[..., None] * (speed - before.speeds)
         heights = self._heights(before.heights, poses)
         pace = np.hypot(speeds[..., 0], speeds[..., 1]) / np.where(np.isnan(heights), UNKNOWN_HEIGHT, heights)[:, None]
-        share = _share(self.settings.min_cutoff_hz + self.settings.beta * pace, step)
+        cutoff = self.settings.min_cutoff_hz + self.settings.beta * np.maximum(pace - self.settings.rest_speed, 0)
+        share = _share(cutoff, step)
         places = before.places + share[..., None] * (poses.keypoints - before.places)
 
         fresh, moving = started[..., None], known[..., None]
