@@ -40,8 +40,8 @@ def find_candidates(maps4: NDArray[np.float32], maps2: NDArray[np.float32], coun
     xy = np.zeros((joints, count, 2), np.float32)
     scores = np.zeros((joints, count), np.float32)
     tags = np.zeros((joints, count), np.float32)
-    xy[joint, rank, 0] = (x + _parabola_offset(heat, joint, y, x, 0, 1) + 0.5) * STRIDE - 0.5
-    xy[joint, rank, 1] = (y + _parabola_offset(heat, joint, y, x, 1, 0) + 0.5) * STRIDE - 0.5
+    xy[joint, rank, 0] = (x + parabola_offset(heat, joint, y, x, 0, 1) + 0.5) * STRIDE - 0.5
+    xy[joint, rank, 1] = (y + parabola_offset(heat, joint, y, x, 1, 0) + 0.5) * STRIDE - 0.5
     scores[joint, rank] = value
     tags[joint, rank] = sample(maps4[joints:], joint, (x + 0.5) / 2 - 0.5, (y + 0.5) / 2 - 0.5)
     return Candidates(xy, scores, tags)
@@ -100,7 +100,7 @@ def _peaks(heat: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.intp
     return joint[first], y[first], x[first]
 
 
-def _parabola_offset(
+def parabola_offset(
     heat: NDArray[np.float32], joint: NDArray[np.intp], y: NDArray[np.intp], x: NDArray[np.intp], dy: int, dx: int
 ) -> NDArray[np.float32]:
     """Where the parabola through a peak and its two neighbours along one axis has its top, from -0.5 to 0.5 pixels."""
