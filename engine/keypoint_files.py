@@ -103,7 +103,7 @@ def read_keypoints(path: Path) -> Iterator[FrameRecord]:
     """
     number = 0
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue

@@ -9,7 +9,7 @@ from engine.errors import SinkError
 from engine.live.composition import Picture, picture_of
 from engine.live.results import LiveResult
 from engine.sinks import timestamped_path
-from engine.sinks.sink import expect_free, write_failure
+from engine.sinks.output_file import expect_free, write_failure
 
 SUFFIX = ".png"
 

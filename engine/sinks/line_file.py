@@ -1,27 +1,23 @@
 """A text file that grows by whole lines: killed or on a full disk, it ends with the last line that fitted."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.sinks.sink import expect_free, write_failure
+from engine.sinks.output_file import create_file, write_failure
 
 
 class LineFile:
     """UTF-8. Every line is handed to the operating system before `append` returns. Raises SinkError."""
 
-    def __init__(self, path: Path, *, overwrite: bool) -> None:
-        expect_free(path, overwrite)
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         self.path = path
-        try:
-            # Exclusive creation: nobody else may have made it since it was looked for.
-            self._file = path.open("wb+" if overwrite else "xb+", buffering=0)
-        except OSError as error:
-            raise write_failure(path, error) from error
+        self._file = os.fdopen(create_file(path, overwrite=overwrite), "r+b", buffering=0)
         self._length = 0
 
     def append(self, line: str) -> None:
-        data = memoryview(line.encode() + b"\n")
+        data = memoryview(line.encode("utf-8", "surrogateescape") + b"\n")
         try:
             written = 0
             while written < len(data):
@@ -35,7 +31,7 @@ class LineFile:
 
     def lines(self) -> Iterator[str]:
         """Everything appended so far, from the start."""
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open(encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
                 yield line.rstrip("\n")
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SinkError
-from engine.sinks.sink import FORBIDDEN_IN_NAMES, Sink, file_stem, free_path, write_failure
+from engine.sinks.output_file import FORBIDDEN_IN_NAMES, file_stem, free_path, write_failure
+from engine.sinks.sink import Sink
 from engine.sources.picture_file import is_picture
 from engine.types import Frame, Poses
 

@@ -1,7 +1,8 @@
-"""The sound of a file, carried over into a recording of it."""
+"""The sound of a file, carried over into a recording of it: as it is where the container takes it, else as AAC."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,99 +13,98 @@ from engine.sources.video_reader import file_address, reason
 
 logger = logging.getLogger(__name__)
 
-# What may lie in each container as it is; everything else becomes AAC.
+# What players expect in each container; other sound is encoded again.
 COPIED = {
-    ".mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"},
-    ".mkv": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "vorbis", "pcm_s16le", "pcm_s24le", "dts", "mp2"},
+    ".mp4": frozenset({"aac", "mp3", "alac", "opus"}),
+    ".mkv": frozenset({"aac", "mp3", "alac", "opus", "ac3", "eac3", "flac", "vorbis", "mp2", "pcm_s16le"}),
 }
-AAC_BIT_RATE = 160_000
+AAC_BITS_PER_CHANNEL = 80_000
+AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 
 
-class FileSound:
-    """The first sound track of a video file, in time with its first video track. Raises SinkError where it cannot be read."""
+class SoundTrack:
+    """The first sound of a video file, in step with its first video. Raises SinkError where it cannot be read.
+
+    container_suffix: ".mp4" or ".mkv", of the recording. Sound that is damaged later ends early.
+    """
 
     def __init__(self, path: Path, container_suffix: str) -> None:
         try:
-            self._input: Any = av.open(file_address(path), "r")
-        except (av.FFmpegError, OSError) as error:
+            self._input: Any = av.open(file_address(path))
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise SinkError(f"The sound of “{path}” cannot be read: {reason(error)}.") from error
         if not self._input.streams.audio:
             self._input.close()
             raise SinkError(f"“{path}” has no sound.")
         self._path = path
         self._source: Any = self._input.streams.audio[0]
-        videos = self._input.streams.video
-        start = (videos[0].start_time or 0) * videos[0].time_base if videos else 0
-        self._video_start_s = float(start)
-        self._offset_s = 0.0
+        video = self._input.streams.video[0] if self._input.streams.video else self._source
+        self._video_start = Fraction((video.start_time or 0) * video.time_base)
         self._copied = self._source.codec_context.name in COPIED[container_suffix.lower()]
-        self._output: Any = None
-        self._packets: Iterator[Any] = iter(())
+        self._stream: Any = None
+        self._packets: Iterator[Any] | None = None
         self._next: Any = None
 
     def add_to(self, container: Any) -> None:
+        """Before anything else is written into the container."""
         if self._copied:
-            self._output = container.add_stream_from_template(self._source)
-            self._packets = self._copies()
+            self._stream = container.add_stream_from_template(self._source)
             return
-        self._output = container.add_stream("aac", rate=self._source.codec_context.sample_rate)
-        context = self._output.codec_context
-        context.layout = "mono" if self._source.codec_context.channels == 1 else "stereo"
-        context.bit_rate = AAC_BIT_RATE
-        context.open()
-        self._packets = self._encoded()
+        rate = next((rate for rate in AAC_RATES if rate <= self._source.rate), AAC_RATES[-1])
+        self._stream = container.add_stream("aac", rate=rate)
+        self._stream.layout = "mono" if self._source.channels == 1 else "stereo"
+        self._stream.bit_rate = AAC_BITS_PER_CHANNEL * self._stream.channels
 
-    def begin_at(self, media_s: float) -> None:
-        """The time of the video that is the recording's first."""
-        self._offset_s = self._video_start_s + media_s
+    def packets_until(self, end_s: float, source_start_s: float) -> Iterator[Any]:
+        """What was not given yet of the recording up to `end_s`. source_start_s: the source's time that is the recording's 0."""
+        if self._packets is None:
+            start = self._video_start + Fraction(source_start_s)
+            self._packets = self._copies(start) if self._copied else self._encoded(start)
+            self._next = next(self._packets, None)
+        while self._next is not None and float(self._next.pts * self._next.time_base) < end_s:
+            yield self._next
+            self._next = next(self._packets, None)
 
-    def packets_until(self, media_s: float) -> Iterator[Any]:
-        """What is to be heard before this time of the recording and was not given yet."""
-        while True:
-            if self._next is None:
-                self._next = next(self._packets, None)
-            if self._next is None or float(self._next.pts * self._next.time_base) >= media_s:
-                return
-            packet, self._next = self._next, None
+    def _copies(self, start: Fraction) -> Iterator[Any]:
+        for packet in self._read(lambda packet: [packet]):
+            ticks = round(start / packet.time_base)
+            if packet.pts is None or packet.pts < ticks:
+                continue
+            packet.pts -= ticks
+            packet.dts = packet.pts
+            packet.stream = self._stream
             yield packet
 
-    def _copies(self) -> Iterator[Any]:
-        for packet in self._read(lambda packet: [packet]):
-            if packet.pts is None:
-                continue
-            offset = round(self._offset_s / packet.time_base)
-            packet.pts -= offset
-            packet.dts = packet.pts
-            if packet.pts >= 0:
-                packet.stream = self._output
-                yield packet
-
-    def _encoded(self) -> Iterator[Any]:
-        context = self._output.codec_context
+    def _encoded(self, start: Fraction) -> Iterator[Any]:
         resampler = av.AudioResampler(
-            format=context.format, layout=context.layout, rate=context.sample_rate, frame_size=context.frame_size
+            format="fltp",
+            layout=self._stream.layout,
+            rate=self._stream.rate,
+            frame_size=self._stream.frame_size or 1024,
         )
         for frame in self._read(lambda packet: packet.decode()):
-            if frame.pts is None or float(frame.pts * frame.time_base) < self._offset_s:
+            if frame.pts is None or frame.pts * frame.time_base < start:
                 continue
-            frame.pts -= round(self._offset_s / frame.time_base)
+            frame.pts -= round(start / frame.time_base)
             for part in resampler.resample(frame):
-                yield from self._output.encode(part)
+                yield from self._stream.encode(part)
         for part in resampler.resample(None):
-            yield from self._output.encode(part)
-        yield from self._output.encode()
+            yield from self._stream.encode(part)
+        yield from self._stream.encode(None)
 
-    def _read(self, take: Any) -> Iterator[Any]:
+    def _read(self, take: Callable[[Any], list[Any]]) -> Iterator[Any]:
         """A sound that breaks off ends the sound, not the recording."""
         try:
             for packet in self._input.demux(self._source):
                 try:
-                    yield from take(packet)
+                    parts = take(packet)
                 except av.error.InvalidDataError:
                     continue
+                yield from parts
         except (av.FFmpegError, OSError) as error:
             logger.warning("the sound of “%s” breaks off: %s", self._path, reason(error))
 
     def close(self) -> None:
         self._packets = iter(())
+        self._next = None
         self._input.close()

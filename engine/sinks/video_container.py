@@ -1,10 +1,10 @@
-"""A video file being written: encoder, presentation times and container. The only user of PyAV's encoders."""
+"""Encodes pictures with their real times into a container that stays playable whatever happens to the process."""
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import av
 import cv2
@@ -12,210 +12,157 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import SinkError, UsageError
+from engine.sinks.encoders import Encoder
+from engine.sinks.output_file import OutputFile, write_failure
+from engine.sinks.sound import SoundTrack
+from engine.sources.video_reader import reason
 
-VIDEO_ENDINGS = (".mp4", ".mkv")
-# The first that the build has and that opens.
-ENCODERS = ("libx264", "libopenh264", "mpeg4")
-# What is not on disk yet when the process is killed: at most this, and the frame before.
 FRAGMENT_S = 0.25
-KEY_S = 1.0
-USUAL_FPS = 30.0
-# Out of one pixel in how many bits, where an encoder has no constant quality.
-BITS_PER_PIXEL = 0.15
-# libx264 with every frame leaving the encoder at once: what it holds back would be lost to a kill, and frames that are
-# predicted from later ones would shift the times of a file whose header is written first.
-X264_OPTIONS = {
-    "preset": "veryfast",
-    "forced-idr": "1",
-    "x264-params": "bframes=0:rc-lookahead=0:sync-lookahead=0:sliced-threads=1:threads=2",
-}
-# Steps back in time up to here are the jitter of a clock, larger ones a seek or a new source.
-JITTER_S = 0.05
-SHORTEST_S = 0.001
+KEY_PICTURE_S = 1.0
+# Key pictures are asked for by time and not by number.
+MANY_PICTURES = 10_000
+# Smaller pictures are beyond what encoders take.
+SMALLEST_SIDE = 16
+# BT.601, limited range: what OpenCV's conversion to YUV computes, and what readers assume that do not look.
+COLOUR_SPACE, COLOUR_RANGE = 6, 1
 
 
-class SoundTrack(Protocol):
-    """Sound that goes into the file beside the pictures."""
-
-    def add_to(self, container: Any) -> None: ...
-
-    def packets_until(self, media_s: float) -> Iterator[Any]: ...
-
-    def begin_at(self, media_s: float) -> None: ...
-
-
-def container_options(path: Path) -> tuple[str, dict[str, str]]:
-    """(FFmpeg's format, its options) for the ending. Raises UsageError."""
+def container_format(path: Path) -> tuple[str, dict[str, str]]:
+    """(FFmpeg's name of the format, its options) for the file's ending. Raises UsageError for an unknown one."""
+    options = {
+        "flush_packets": "1",
+        # A sound that is shorter than the video must not keep the muxer waiting for more of it.
+        "max_interleave_delta": str(round(FRAGMENT_S * 1e6)),
+    }
     match path.suffix.lower():
         case ".mp4":
-            # Fragments while it grows, so that a killed process leaves a playable file; an ordinary MP4 once it is closed.
+            # Fragments while it grows; closing it makes a usual MP4 of them, which every player can search.
             flags = "hybrid_fragmented+frag_keyframe+default_base_moof"
-            return "mp4", {"movflags": flags, "frag_duration": str(round(FRAGMENT_S * 1e6)), "flush_packets": "1"}
+            return "mp4", options | {"movflags": flags, "frag_duration": str(round(FRAGMENT_S * 1e6))}
         case ".mkv":
-            return "matroska", {"cluster_time_limit": str(round(FRAGMENT_S * 1e3)), "flush_packets": "1"}
-    raise UsageError(f"“{path}” names no known kind of video. Known endings: {', '.join(VIDEO_ENDINGS)}.")
+            return "matroska", options | {"cluster_time_limit": str(round(FRAGMENT_S * 1e3))}
+    raise UsageError(f"“{path}” names no known kind of video. Known endings: .mp4, .mkv.")
 
 
-def available_encoders() -> list[str]:
-    """Raises SinkError where there are none."""
-    found = [name for name in ENCODERS if name in av.codecs_available]
-    if not found:
-        raise SinkError(
-            f"Videos cannot be recorded: this build of FFmpeg has none of the encoders {', '.join(ENCODERS)}. Install PyAV from its wheels (pip install av)."
-        )
-    return found
+def encoded_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) of the video for pictures of this size: H.264 with halved colours takes even sides only."""
+    return max(SMALLEST_SIDE, width + width % 2), max(SMALLEST_SIDE, height + height % 2)
 
 
-class Timekeeper:
-    """Turns media times into presentation times that only go forward, from 0 on."""
+def to_yuv(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(height * 3 / 2, width) uint8 planes of YUV 4:2:0 of a BGR picture.
 
-    def __init__(self, ticks_per_s: int, usual_gap_s: float) -> None:
-        self._ticks_per_s = ticks_per_s
-        self._gap = round(usual_gap_s * ticks_per_s)
-        self._origin_s: float | None = None
-        self._last = 0
-
-    def place(self, media_s: float) -> int:
-        """Presentation time in ticks. After a step back, time goes on one usual gap later."""
-        if self._origin_s is None:
-            self._origin_s = media_s
-            return 0
-        ticks = round((media_s - self._origin_s) * self._ticks_per_s)
-        step = ticks - self._last
-        if step <= 0 and -step < JITTER_S * self._ticks_per_s:
-            ticks = self._last + round(SHORTEST_S * self._ticks_per_s)
-        elif step <= 0:
-            ticks = self._last + self._gap
-            self._origin_s = media_s - ticks / self._ticks_per_s
-        else:
-            self._gap = step
-        self._last = ticks
-        return ticks
-
-    @property
-    def usual_gap(self) -> int:
-        """Ticks between the last two frames."""
-        return self._gap
+    The size comes from the recording's first picture. A picture of another size is fitted into it, with black beside;
+    one that is short of a row or a column has its last one repeated.
+    """
+    width, height = size
+    own_height, own_width = image.shape[:2]
+    if encoded_size(own_width, own_height) != size:
+        scale = min(width / own_width, height / own_height)
+        fitted = (max(1, round(own_width * scale)), max(1, round(own_height * scale)))
+        resized = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[top : top + fitted[1], left : left + fitted[0]] = resized
+        image = canvas
+    elif (own_width, own_height) != size:
+        bordered = cv2.copyMakeBorder(image, 0, height - own_height, 0, width - own_width, cv2.BORDER_REPLICATE)
+        image = np.asarray(bordered, np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
 
 
 class VideoContainer:
-    """Writes one video into an open file. Raises what PyAV and the file raise, and SinkError where no encoder opens.
+    """One file with one video and, where there is one, the sound that goes with it. Raises SinkError.
 
-    width, height: of the first frame; made even by repeating the last column or row.
-    quality:       constant rate factor of H.264: 18 is hardly to be told from the original, 28 is small.
+    A killed process loses less than a second: frames leave the encoder at once and the file every FRAGMENT_S.
     """
 
     def __init__(
         self,
-        file: io.RawIOBase,
-        path: Path,
+        file: OutputFile,
         size: tuple[int, int],
-        fps_hint: float | None,
+        encoder: Encoder,
+        *,
+        fps: float,
         quality: int,
-        sound: SoundTrack | None,
+        sound: SoundTrack | None = None,
     ) -> None:
-        self._path = path
-        self._width, self._height = size[0] + size[0] % 2, size[1] + size[1] % 2
-        self._fps = fps_hint if fps_hint and 0 < fps_hint <= 1000 else USUAL_FPS
-        self._sound = sound
-        format_name, options = container_options(path)
-        self._container: Any = av.open(file, "w", format=format_name, options=options)
-        self._stream: Any = None
-        self.encoder = self._open_encoder(quality)
-        if sound is not None:
-            sound.add_to(self._container)
-        self._ticks_per_s = round(1 / self._stream.codec_context.time_base)
-        self._times = Timekeeper(self._ticks_per_s, 1 / self._fps)
-        self._key_after = 0
-        self._durations: dict[int, int] = {}
-        self._waiting: Any = None
-        self._last_pts: int | None = None
+        self._file, self._sound = file, sound
+        self._time_base = encoder.time_base
+        self._step_s = 1.0 / fps
+        self._last_s: float | None = None
+        self._key_s = float("-inf")
+        self._source_start_s = 0.0
         self.frames_written = 0
         self.duration_s = 0.0
-
-    def _open_encoder(self, quality: int) -> str:
-        reasons = []
-        for name in available_encoders():
-            # MPEG-4 counts time in at most 16 bits a second.
-            ticks_per_s = 60_000 if name == "mpeg4" else 90_000
-            stream = self._container.add_stream(name, rate=Fraction(self._fps).limit_denominator(1001))
-            context = stream.codec_context
-            context.width, context.height, context.pix_fmt = self._width, self._height, "yuv420p"
-            context.time_base = stream.time_base = Fraction(1, ticks_per_s)
-            # Key frames are asked for by time, not by number.
-            context.gop_size = 10_000
-            # The matrix that readers assume who do not look at these fields.
-            context.colorspace, context.color_range = 6, 1
-            if name == "libx264":
-                context.options = X264_OPTIONS | {"crf": str(quality)}
-            else:
-                context.bit_rate = max(200_000, round(self._width * self._height * self._fps * BITS_PER_PIXEL))
-            try:
-                context.open()
-            except (av.FFmpegError, ValueError) as error:
-                reasons.append(f"{name}: {str(error).lower()}")
-                continue
-            self._stream = stream
-            return name
-        raise SinkError(
-            f"“{self._path}” cannot be recorded with {self._width}×{self._height} pixels: {'; '.join(reasons)}."
+        name, options = container_format(file.path)
+        self._container: Any = av.open(file, "w", format=name, options=options)
+        self._stream: Any = self._container.add_stream(
+            encoder.name, rate=Fraction(fps).limit_denominator(1001), options=encoder.context_options(quality)
         )
+        context = self._stream.codec_context
+        context.width, context.height, context.pix_fmt = *size, "yuv420p"
+        context.time_base = self._stream.time_base = encoder.time_base
+        context.gop_size = MANY_PICTURES
+        context.colorspace, context.color_range = COLOUR_SPACE, COLOUR_RANGE
+        bit_rate = encoder.bit_rate(size, fps)
+        if bit_rate is not None:
+            context.bit_rate = bit_rate
+        try:
+            with self._reporting():
+                if sound is not None:
+                    sound.add_to(self._container)
+                self._container.start_encoding()
+        except SinkError:
+            self._container.close()
+            raise
 
-    def write(self, image: NDArray[np.uint8], media_s: float) -> None:
-        """image: (H, W, 3) uint8, BGR; fitted into the first frame's size."""
-        pts = self._times.place(media_s)
-        if self._last_pts is None and self._sound is not None:
-            self._sound.begin_at(media_s)
-        if self._last_pts is not None:
-            self._encode_waiting(pts - self._last_pts)
-        frame = av.VideoFrame.from_ndarray(fitted(image, self._width, self._height), format="bgr24")
-        frame = frame.reformat(format="yuv420p")
-        frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
-        if pts >= self._key_after:
+    def write(self, yuv: NDArray[np.uint8], time_s: float, source_start_s: float) -> None:
+        """yuv: from `to_yuv`. time_s: of the recording, rising. source_start_s: the source's time that is 0 here."""
+        if self._last_s is not None:
+            self._step_s = time_s - self._last_s
+        self._last_s, self._source_start_s = time_s, source_start_s
+        frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+        frame.pts, frame.time_base = round(time_s / self._time_base), self._time_base
+        frame.colorspace, frame.color_range = COLOUR_SPACE, COLOUR_RANGE
+        if time_s - self._key_s >= KEY_PICTURE_S:
             frame.pict_type = av.video.frame.PictureType.I
-            self._key_after = pts + round(KEY_S * self._ticks_per_s)
-        self._waiting, self._last_pts = frame, pts
+            self._key_s = time_s
+        with self._reporting():
+            self._mux_sound(time_s)
+            self._encode(frame)
+        self.frames_written += 1
+        self.duration_s = time_s + self._step_s
 
-    def _encode_waiting(self, duration: int) -> None:
-        """How long a frame stands is known when the next one comes."""
-        frame, self._waiting = self._waiting, None
-        if frame is None:
-            return
-        self._durations[frame.pts] = duration
-        self._mux(self._stream.encode(frame))
-
-    def _mux(self, packets: Sequence[Any]) -> None:
-        for packet in packets:
-            packet.duration = self._durations.pop(packet.pts, self._times.usual_gap)
-            end_s = (packet.pts + packet.duration) / self._ticks_per_s
+    def _encode(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
+            # The container works out how long a picture stands from the next one; of the last it needs to be told.
+            packet.duration = round(self._step_s / self._time_base)
             self._container.mux(packet)
-            self.frames_written += 1
-            self.duration_s = end_s
-            if self._sound is not None:
-                for sound_packet in self._sound.packets_until(end_s):
-                    self._container.mux(sound_packet)
+
+    def _mux_sound(self, end_s: float) -> None:
+        if self._sound is not None:
+            for packet in self._sound.packets_until(end_s, self._source_start_s):
+                self._container.mux(packet)
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Turns what FFmpeg and the file report into a SinkError."""
+        try:
+            yield
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if self._file.error is None:
+                raise SinkError(f"“{self._file.path}” cannot be recorded: {reason(error)}.") from error
+        if self._file.error is not None:
+            raise write_failure(self._file.path, self._file.error) from self._file.error
 
     def close(self) -> None:
-        """Also after an error: what was written stays playable."""
+        """Raises SinkError where the end could not be written; what was written before stays playable."""
         try:
-            if self._stream is not None:
-                self._encode_waiting(self._times.usual_gap)
-                self._mux(self._stream.encode())
+            if self._last_s is not None and self._file.error is None:
+                with self._reporting():
+                    self._mux_sound(self.duration_s)
+                    self._encode(None)
         finally:
-            self._container.close()
-
-
-def fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """(height, width, 3): as it is, with an edge repeated to an even size, or scaled into the middle of a black picture."""
-    own_height, own_width = image.shape[:2]
-    if (own_width, own_height) == (width, height):
-        return np.ascontiguousarray(image)
-    if own_width + own_width % 2 == width and own_height + own_height % 2 == height:
-        return np.pad(image, ((0, height - own_height), (0, width - own_width), (0, 0)), mode="edge")
-    scale = min(width / own_width, height / own_height)
-    inner = max(1, round(own_width * scale)), max(1, round(own_height * scale))
-    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    whole = np.zeros((height, width, 3), np.uint8)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    whole[top : top + inner[1], left : left + inner[0]] = resized
-    return whole
+            with self._reporting():
+                self._container.close()
