@@ -36,7 +36,7 @@ class GroupingSettings:
     tag_threshold: float = 1.0
     max_people: int = 30
     min_joints: int = 4
-    person_threshold: float = 0.1
+    person_threshold: float = 0.15
     body_weight: float = 0.15
 
     def __post_init__(self) -> None:
