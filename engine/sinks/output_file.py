@@ -42,13 +42,12 @@ def expect_free(path: Path, overwrite: bool) -> None:
 
 
 def create_file(path: Path, *, overwrite: bool = False) -> int:
-    """A file descriptor, open for reading and writing, of a new and empty file; its folder is made where it is missing.
+    """A file descriptor, open for reading and writing, of a new and empty file.
 
     Raises SinkError where the file exists and may not be overwritten, and where it cannot be made.
     """
     expect_free(path, overwrite)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL) | getattr(os, "O_BINARY", 0)
         return os.open(path, flags, 0o666)
     except OSError as error:
@@ -68,6 +67,8 @@ def _sentence(path: Path, error: OSError) -> str:
             return f"“{path}” cannot be written: its disk is read-only. Choose another folder."
         case errno.EACCES | errno.EPERM:
             return f"“{path}” cannot be written: you may not write there. Choose another folder."
+        case errno.ENOENT:
+            return f"“{path}” cannot be made: there is no folder “{path.parent}”. Make it, or choose another one."
         case errno.EEXIST | errno.ENOTDIR:
             return f"“{path}” cannot be made: a part of its path is a file and not a folder. Choose another place."
         case errno.ENAMETOOLONG:
@@ -76,7 +77,7 @@ def _sentence(path: Path, error: OSError) -> str:
 
 
 def free_bytes(path: Path) -> int:
-    """Space left for a file, whether it and its folder exist yet or not."""
+    """Space left for a file, whether it exists yet or not."""
     existing = next(place for place in (path, *path.absolute().parents) if place.exists())
     return shutil.disk_usage(existing).free
 

@@ -49,26 +49,28 @@ def encoded_size(width: int, height: int) -> tuple[int, int]:
     return max(SMALLEST_SIDE, width + width % 2), max(SMALLEST_SIDE, height + height % 2)
 
 
-def to_yuv(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(height * 3 / 2, width) uint8 planes of YUV 4:2:0 of a BGR picture.
-
-    The size comes from the recording's first picture. A picture of another size is fitted into it, with black beside;
-    one that is short of a row or a column has its last one repeated.
+def fitted(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """(height, width, 3) BGR: a picture that is short of a row or a column has its last one repeated; one of another size is
+    scaled into the middle, with black beside it. The same array where nothing is to be done.
     """
-    width, height = size
     own_height, own_width = image.shape[:2]
-    if encoded_size(own_width, own_height) != size:
-        scale = min(width / own_width, height / own_height)
-        fitted = (max(1, round(own_width * scale)), max(1, round(own_height * scale)))
-        resized = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        left, top = (width - fitted[0]) // 2, (height - fitted[1]) // 2
-        canvas = np.zeros((height, width, 3), np.uint8)
-        canvas[top : top + fitted[1], left : left + fitted[0]] = resized
-        image = canvas
-    elif (own_width, own_height) != size:
+    if (own_width, own_height) == (width, height):
+        return image
+    if encoded_size(own_width, own_height) == (width, height):
         bordered = cv2.copyMakeBorder(image, 0, height - own_height, 0, width - own_width, cv2.BORDER_REPLICATE)
-        image = np.asarray(bordered, np.uint8)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        return np.asarray(bordered, np.uint8)
+    scale = min(width / own_width, height / own_height)
+    inner = (max(1, round(own_width * scale)), max(1, round(own_height * scale)))
+    resized = cv2.resize(image, inner, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    whole = np.zeros((height, width, 3), np.uint8)
+    whole[top : top + inner[1], left : left + inner[0]] = resized
+    return whole
+
+
+def to_yuv(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(height * 3 / 2, width) uint8 planes of YUV 4:2:0 of a BGR picture, fitted into (width, height)."""
+    return np.asarray(cv2.cvtColor(fitted(image, *size), cv2.COLOR_BGR2YUV_I420), np.uint8)
 
 
 class VideoContainer:
