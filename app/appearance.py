@@ -1,11 +1,9 @@
 """The theme in use, and who must know when it changes."""
 
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyqtgraph
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QObject, Qt, QTemporaryDir, pyqtSignal
 from PyQt6.QtWidgets import QApplication
 
 from app import theme
@@ -13,13 +11,15 @@ from app.icons import style_sheet_images
 from app.theme import DARK, LIGHT, THEMES, Theme
 
 
-class Appearance:
-    """Applies themes to the application. Parts with own colours or icons are told through what they add."""
+class Appearance(QObject):
+    """Applies themes to the application. Parts with own colours or icons listen to `changed`."""
+
+    changed = pyqtSignal()
 
     def __init__(self, application: QApplication, name: str) -> None:
+        super().__init__()
         self._application = application
-        self._folder = TemporaryDirectory(prefix="litepose-theme-")
-        self._listeners: list[Callable[[], None]] = []
+        self._folder = QTemporaryDir()
         pyqtgraph.setConfigOptions(antialias=True)
         application.setStyle("Fusion")
         self.show(name)
@@ -27,15 +27,9 @@ class Appearance:
     def show(self, name: str) -> None:
         """ "dark", "light", or "system" for what the desktop uses."""
         self.theme = self._chosen(name)
-        images = style_sheet_images(Path(self._folder.name), self.theme.text, self.theme.on_accent)
+        images = style_sheet_images(Path(self._folder.path()), self.theme.text, self.theme.on_accent)
         theme.apply(self._application, self.theme, images)
-        for tell in self._listeners:
-            tell()
-
-    def add(self, tell: Callable[[], None]) -> None:
-        """Calls it now and whenever the theme changes."""
-        self._listeners.append(tell)
-        tell()
+        self.changed.emit()
 
     def _chosen(self, name: str) -> Theme:
         if name in THEMES:

@@ -13,7 +13,7 @@ from app.live_worker import LiveWorker
 from app.preference_store import PreferenceStore
 from app.stage import Stage
 from app.timeline import clock
-from engine.live import Event, EventKind
+from engine.live import Event, EventKind, RecordingOptions
 
 REFRESH_MS = 500
 translate = QCoreApplication.translate
@@ -77,8 +77,6 @@ class Capture(QObject):
         if path is None:
             return
         kept = self._store.current.recording
-        from engine.live import RecordingOptions
-
         self._worker.start_recording(RecordingOptions(path, kept.picture, kept.keypoints))
 
     def snapshot(self) -> None:
@@ -96,14 +94,14 @@ class Capture(QObject):
         """Recordings begin and end on the session's word, not on the button's."""
         if event.kind is not EventKind.RECORDING:
             return
-        if self._worker.session.recording:
+        if self._worker.session.recording and not self.recording:
             self._paths, self._elapsed_s = event.paths, 0.0
             self._timer.start()
             self._show_progress()
-        elif self.recording:
-            self._timer.stop()
-            self._bar.show_recording(None)
-            self._finished(event.paths or self._paths)
+            return
+        self._timer.stop()
+        self._bar.show_recording(None)
+        self._finished(event.paths)
 
     def _show_progress(self) -> None:
         size = sum(path.stat().st_size for path in self._paths if path.exists())

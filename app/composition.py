@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, QThread, pyqtSignal
 
-from app.preferences import Overlays
 from app.video_view import Picture
 from engine.drawing import DrawingSettings, Trails, draw
 from engine.live import LiveResult
@@ -23,7 +22,7 @@ class Order:
     result: LiveResult | None
     width: int
     height: int
-    overlays: Overlays
+    drawing: DrawingSettings
     mirror: bool
 
 
@@ -68,21 +67,11 @@ class Artist(QObject):
         scene = fitted(order.frame.image, *size, order.mirror)
         if order.result is not None:
             poses = placed(order.result.poses, (order.frame.width, order.frame.height), size, order.mirror)
-            on = order.overlays
-            settings = DrawingSettings(
-                skeletons=on.skeleton,
-                boxes=on.boxes,
-                ids=on.ids,
-                trails=on.trails,
-                heatmap=on.heatmap,
-                blur_faces=on.face_blur,
-                privacy=on.privacy,
-            )
-            if on.trails:
+            if order.drawing.trails:
                 self._follow(order, poses, scene)
-            heat = heat_of(order.result, order.mirror) if on.heatmap else None
-            draw(scene, poses, settings, trails=self._trails, heat=heat)
-        elif order.overlays.privacy or order.overlays.face_blur:
+            heat = heat_of(order.result, order.mirror) if order.drawing.heatmap else None
+            draw(scene, poses, order.drawing, trails=self._trails, heat=heat)
+        elif order.drawing.privacy or order.drawing.blur_faces:
             scene[:] = 0  # nobody has been looked for yet, so nobody can be covered
         return Picture(np.asarray(cv2.cvtColor(scene, cv2.COLOR_BGR2BGRA), np.uint8), order.frame)
 

@@ -8,12 +8,12 @@ import logging
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PyQt6.QtCore import QObject, QThread, QTimer, pyqtSignal
 
+from engine.drawing import DrawingSettings
 from engine.errors import LitePoseError
-from engine.live import Event, EventKind, LiveOptions, LiveResult, LiveSession
+from engine.live import Event, EventKind, LiveOptions, LiveResult, LiveSession, RecordingOptions, SourceInfo
 from engine.sources import SourceSettings
 from engine.types import Frame
 
@@ -43,8 +43,6 @@ class LiveWorker(QObject):
 
     def __init__(self, options: LiveOptions, make_session: Callable[..., LiveSession] = LiveSession) -> None:
         super().__init__()
-        self.running_size = str(options.size)
-        self.running_source = options.source
         self._from_session = _Bridge()
         self._make_session = make_session
         self.session = make_session(options, on_event=self._from_session.event.emit)
@@ -59,11 +57,27 @@ class LiveWorker(QObject):
         self._thread.started.connect(self._timer.start)
         self._thread.start()
 
+    @property
+    def active(self) -> bool:
+        """Whether there is a source to read: not before the start, after a failure, or after the stop."""
+        return self.session.state.active
+
+    @property
+    def running_size(self) -> str:
+        return str(self.session.options.size)
+
+    @property
+    def running_source(self) -> str:
+        return self.session.options.source
+
     def latest(self) -> LiveResult | None:
         return self.session.latest()
 
     def latest_frame(self) -> Frame | None:
         return self.session.latest_frame()
+
+    def source(self) -> SourceInfo | None:
+        return self.session.source_info()
 
     def painted(self, frame: Frame) -> None:
         self.session.painted(frame)
@@ -73,8 +87,6 @@ class LiveWorker(QObject):
 
     def restart(self, options: LiveOptions) -> None:
         """Stops, and starts again with other options: for what cannot be changed while a session runs."""
-
-        self.running_size, self.running_source = str(options.size), options.source
 
         def begin_anew() -> None:
             self.session.stop(STOP_S)
@@ -103,7 +115,10 @@ class LiveWorker(QObject):
     def set_smoothing(self, on: bool) -> None:
         self._ask(lambda: self.session.set_smoothing(on))
 
-    def start_recording(self, options: Any) -> None:
+    def set_drawing(self, drawing: DrawingSettings) -> None:
+        self._ask(lambda: self.session.set_drawing(drawing))
+
+    def start_recording(self, options: RecordingOptions) -> None:
         self._ask(lambda: self.session.start_recording(options))
 
     def stop_recording(self) -> None:
@@ -145,14 +160,11 @@ class LiveWorker(QObject):
             self.broken.emit(f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def _measure(self) -> None:
-        if self.session.state.active:
+        if self.active:
             self.measured.emit(self.session.statistics())
 
     def _on_event(self, event: Event) -> None:
-        if event.kind is EventKind.SIZE:
-            self.running_size = event.text
         if event.kind in (EventKind.SOURCE, EventKind.STATE) and (source := self.session.source_info()) is not None:
-            self.running_source = source.text
             self.source_known.emit(source)
         self.happened.emit(event)
 

@@ -18,7 +18,7 @@ from app.narrator import Narrator
 from app.painter import Painter
 from app.preference_store import PreferenceStore
 from app.preferences import Preferences
-from app.session_options import live_options, source_settings
+from app.session_options import drawing_settings, live_options, source_settings
 from app.shortcuts import SHORTCUTS, ShortcutsSheet, text_of
 from app.source_list import SourceList
 from app.stage import Stage
@@ -69,7 +69,8 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._make_actions()
         self._connect()
-        appearance.add(self.set_theme)
+        appearance.changed.connect(self.set_theme)
+        self.set_theme()
         self._show_preferences(store.current)
         self._restore()
 
@@ -173,6 +174,7 @@ class MainWindow(QMainWindow):
         self.stage.double_clicked.connect(self.toggle_full_screen)
         self.stage.painted.connect(lambda picture: self.timeline.show_position(picture.frame.media_s))
         self.painter.first_picture.connect(self.narrator.first_picture)
+        self.narrator.failed.connect(self.painter.blank)
         self.narrator.retry_wanted.connect(self._retry)
         self.narrator.source_wanted.connect(self.open_source)
         self.sources.first_found.connect(self._start_session)
@@ -193,7 +195,7 @@ class MainWindow(QMainWindow):
         self.store.change(source=text)
         self.sources.add(text)
         self.painter.forget()
-        if not self.worker.session.state.active:
+        if not self.worker.active:
             self.narrator.begin()
         self.narrator.switching(self.tr("Opening {name}…").format(name=self.sources.label(text)))
         self.worker.switch_source(text, source_settings(self.store.current))
@@ -293,7 +295,6 @@ class MainWindow(QMainWindow):
         self.source = source
         if source is None:
             return
-        self.painter.set_live(source.live)
         self.rail.show_preferences(self.store.current, self.painter.mirrored)
         self.status.show_source(source)
         self.timeline.setVisible(bool(source.can_seek and source.duration_s))
@@ -323,7 +324,9 @@ class MainWindow(QMainWindow):
         if now.inference != before.inference:
             self.worker.set_thresholds(now.inference.confidence, now.inference.confidence)
             self.worker.set_smoothing(now.inference.smoothing)
-        if live_options(before) != live_options(now) and _needs_restart(before, now):
+        if now.overlays != before.overlays:
+            self.worker.set_drawing(drawing_settings(now))
+        if _needs_restart(before, now):
             self.narrator.begin()
             self.painter.forget()
             self.worker.restart(live_options(now))
@@ -356,6 +359,7 @@ class MainWindow(QMainWindow):
         self.worker.restart(live_options(self.store.current))
 
     def _retry(self) -> None:
+        self.painter.forget()
         self.narrator.begin()
         self.worker.start()
 

@@ -28,6 +28,8 @@ class Narrator(QObject):
 
     retry_wanted = pyqtSignal()
     source_wanted = pyqtSignal(str)
+    failed = pyqtSignal()
+    """There is nothing to show any more."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
@@ -96,7 +98,7 @@ class Narrator(QObject):
     def _failure(self, event: Event) -> None:
         self.phase = Phase.FAILED
         self._stage.banner.tell("")
-        self._stage.set_picture(None)
+        self.failed.emit()
         self._stage.card.show_message(
             translate("Narrator", "No picture"),
             event.text,

@@ -7,6 +7,7 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 from app.composition import Composer, Order
 from app.live_worker import LiveWorker
 from app.preference_store import PreferenceStore
+from app.session_options import drawing_settings
 from app.video_view import Picture, VideoView
 from engine.live import LiveResult
 from engine.types import Frame
@@ -28,8 +29,9 @@ class Painter(QObject):
         self._result: LiveResult | None = None
         self._looks: tuple[object, ...] = ()
         self._ordered_at = 0.0
+        self._reported: Frame | None = None
         self._first = True
-        self.live = False
+        self._blank = False
         composer.composed.connect(self._show)
         view.painted.connect(self._painted)
         self._timer = QTimer(self)
@@ -37,17 +39,21 @@ class Painter(QObject):
         self._timer.timeout.connect(self.tick)
         self._timer.start(TICK_MS)
 
-    def set_live(self, live: bool) -> None:
-        """Cameras are mirrored as people know themselves from mirrors; files are not, unless asked."""
-        self.live = live
+    @property
+    def live(self) -> bool:
+        """Whether a camera, a stream or the screen is shown, not a file."""
+        source = self._worker.source()
+        return source is not None and source.live
 
     @property
     def mirrored(self) -> bool:
+        """Cameras are, as people know themselves from mirrors; files are not, unless asked."""
         kept = self._store.current
         return kept.mirror if self.live else kept.mirror_files
 
     def tick(self) -> None:
-        if self._composer.busy or not self._view.isVisible():
+        # A session that has failed or stopped still knows its last frame.
+        if self._blank or self._composer.busy or not self._view.isVisible() or not self._worker.active:
             return
         result = self._worker.latest()
         own_only = self._store.current.own_poses_only
@@ -55,7 +61,7 @@ class Painter(QObject):
         if frame is None:
             return
         room = self._view.room(frame.width, frame.height)
-        looks = (room.width(), room.height(), self._store.current.overlays, self.mirrored)
+        looks = (room.width(), room.height(), drawing_settings(self._store.current), self.mirrored)
         now = time.monotonic()
         # Newer poses for a frame that is on the screen already are worth another picture only if no frame follows soon.
         late = result is not self._result and now - self._ordered_at > STILL_S
@@ -67,16 +73,28 @@ class Painter(QObject):
     def forget(self) -> None:
         """Another source comes: what is painted next counts as the first picture."""
         self._first = True
+        self._blank = False
+
+    def blank(self) -> None:
+        """Nothing is shown, not even a picture that is being composed now, until `forget`."""
+        self._blank = True
+        self._view.set_picture(None)
 
     def close(self) -> None:
         self._timer.stop()
+        # A picture that is finished while the thread ends must not find a view that is gone.
+        self._composer.composed.disconnect(self._show)
         self._composer.close()
 
     def _show(self, picture: Picture) -> None:
-        self._view.set_picture(picture)
+        if not self._blank:
+            self._view.set_picture(picture)
 
     def _painted(self, picture: Picture) -> None:
-        self._worker.painted(picture.frame)
+        # A frame that is painted again, at another size or with newer poses, says nothing about the delay.
+        if picture.frame is not self._reported:
+            self._reported = picture.frame
+            self._worker.painted(picture.frame)
         if self._first:
             self._first = False
             self.first_picture.emit()

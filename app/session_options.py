@@ -1,6 +1,7 @@
 """From preferences to what the engine is asked for."""
 
 from app.preferences import Preferences
+from engine.drawing import DrawingSettings
 from engine.live import FileMode, LiveOptions
 from engine.sources import SourceSettings
 
@@ -10,6 +11,20 @@ def source_settings(kept: Preferences) -> SourceSettings:
     camera = kept.camera
     return SourceSettings(
         real_time=True, width=camera.width or None, height=camera.height or None, fps=camera.fps or None
+    )
+
+
+def drawing_settings(kept: Preferences) -> DrawingSettings:
+    """The overlays: on the screen, on recordings and on snapshots."""
+    on = kept.overlays
+    return DrawingSettings(
+        skeletons=on.skeleton,
+        boxes=on.boxes,
+        ids=on.ids,
+        trails=on.trails,
+        heatmap=on.heatmap,
+        blur_faces=on.face_blur,
+        privacy=on.privacy,
     )
 
 
@@ -28,5 +43,6 @@ def live_options(kept: Preferences) -> LiveOptions:
         person_threshold=kept.inference.confidence,
         tracking=True,
         smoothing=kept.inference.smoothing,
+        drawing=drawing_settings(kept),
         file_mode=FileMode.AS_CAMERA,
     )

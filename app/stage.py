@@ -42,4 +42,6 @@ class Stage(VideoView):
         for old in self.toasts[: max(0, len(self.toasts) - MOST_TOASTS + 1)]:
             old.hide()
             old.deleteLater()
-        self._toasts.addWidget(Toast(text, actions, kind), alignment=Qt.AlignmentFlag.AlignRight)
+        new = Toast(text, actions, kind)
+        self._toasts.addWidget(new, alignment=Qt.AlignmentFlag.AlignRight)
+        new.show()

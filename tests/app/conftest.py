@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PyQt6.QtCore import QEvent
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -52,6 +53,7 @@ class FakeSession:
         self.shown: list[Frame] = []
         self.refusal: Exception | None = None
         self._paused_at: float | None = None
+        self._frame: Frame | None = None
         self._recorded: tuple[Path, ...] = ()
 
     def tell(self, kind: EventKind, text: str = "", **more: Any) -> None:
@@ -80,9 +82,12 @@ class FakeSession:
             return None
         at = time.monotonic() if self._paused_at is None else self._paused_at
         index = int((at - self._started) * 50)
+        if self._frame is not None and self._frame.index == index:
+            return self._frame
         image = np.full((HEIGHT, WIDTH, 3), index % 255, np.uint8)
         image[:, : WIDTH // 2] = 255
-        return Frame(image, index, time.monotonic_ns(), index / 50, self.options.source)
+        self._frame = Frame(image, index, time.monotonic_ns(), index / 50, self.options.source)
+        return self._frame
 
     def latest(self) -> LiveResult | None:
         frame = self.latest_frame()
@@ -107,12 +112,16 @@ class FakeSession:
         )
 
     def source_info(self) -> SourceInfo | None:
-        length = None if self.live else 10.0
-        name = Path(self.options.source).name
-        settings = self.options.source_settings
-        size = (WIDTH, HEIGHT)
         return SourceInfo(
-            self.options.source, settings, name, size, 50.0, None, length, self.live, not self.live, False
+            text=self.options.source,
+            name=Path(self.options.source).name,
+            size=(WIDTH, HEIGHT),
+            fps=50.0,
+            frame_count=None,
+            duration_s=None if self.live else 10.0,
+            live=self.live,
+            can_seek=not self.live,
+            has_audio=False,
         )
 
     def switch_size(self, size: str) -> None:
@@ -138,6 +147,9 @@ class FakeSession:
 
     def set_smoothing(self, on: bool) -> None:
         self.asked.append(("set_smoothing", on))
+
+    def set_drawing(self, drawing: Any) -> None:
+        self.asked.append(("set_drawing", drawing))
 
     def start_recording(self, options: Any) -> tuple[Path, ...]:
         if self.refusal is not None:
@@ -209,8 +221,15 @@ class Desk:
 OpenDesk = Callable[..., Desk]
 
 
+@pytest.fixture(scope="session")
+def appearance(qapp: QApplication) -> Appearance:
+    return Appearance(qapp, "dark")
+
+
 @pytest.fixture
-def open_desk(qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenDesk]:
+def open_desk(
+    qtbot: QtBot, qapp: QApplication, appearance: Appearance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenDesk]:
     """Opens windows with a given preferences file, cameras and session, and closes those that the test left open."""
     monkeypatch.setenv("LITEPOSE_WEIGHTS", str(tmp_path / "weights"))
     windows: list[MainWindow] = []
@@ -228,7 +247,9 @@ def open_desk(qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pyt
             path.write_text(text, encoding="utf-8")
         store = PreferenceStore(path, {"folder": str(tmp_path / "videos"), **given})
         worker = LiveWorker(live_options(store.current), session)
-        window = MainWindow(store, worker, Appearance(qapp, store.current.theme))
+        if appearance.theme.name != store.current.theme:
+            appearance.show(store.current.theme)
+        window = MainWindow(store, worker, appearance)
         monkeypatch.setattr(window, "quit", lambda: None)
         window.sources.find = lambda: [SourceEntry(f"camera:{name}", name, "camera") for name in cameras]
         windows.append(window)
@@ -244,8 +265,7 @@ def open_desk(qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pyt
     for window in windows:
         window.close()
         window.deleteLater()
-    qapp.processEvents()
-    qapp.setStyleSheet("")
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ OpenDesk = Callable[..., object]
 
 def press(window: QWidget, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
     window.activateWindow()
+    assert QTest.qWaitForWindowActive(window, 2000)
     QTest.keyClick(window, key, modifier)
 
 
