@@ -7,6 +7,7 @@ import sys
 
 COMMANDS = {
     "run": "find people in pictures, folders and videos",
+    "live": "follow people live, with recordings and streams, without a window",
     "bench": "time every stage, and other runtimes beside ours",
     "models": "list, show and import network sizes and weights",
     "eval": "measure a network's accuracy on labelled pictures",

@@ -1,5 +1,6 @@
 """The loop between a camera and a screen: any source, newest frame first, people followed, everything recorded."""
 
+from engine.live.composition import Picture
 from engine.live.options import Event, EventKind, FileMode, Listener, LiveOptions
 from engine.live.reader import SourceInfo
 from engine.live.recording import RecordingOptions
@@ -15,6 +16,7 @@ __all__ = [
     "LiveOptions",
     "LiveResult",
     "LiveSession",
+    "Picture",
     "RecordingOptions",
     "SessionState",
     "SourceInfo",

@@ -26,14 +26,10 @@ class Mailbox(Generic[T]):
             self._item = [item]
             self._changed.notify_all()
 
-    def offer(self, item: T, timeout_s: float) -> bool:
-        """Waits until the slot is free. -> False where it was not in time; then nothing was put."""
+    def wait_until_free(self, timeout_s: float) -> bool:
+        """For a producer that is alone and loses nothing: -> whether nothing is waiting any more."""
         with self._changed:
-            if not self._changed.wait_for(lambda: not self._item, timeout_s):
-                return False
-            self._item = [item]
-            self._changed.notify_all()
-            return True
+            return self._changed.wait_for(lambda: not self._item, timeout_s)
 
     def take(self, timeout_s: float) -> T | None:
         """The newest item, waiting for one; None where none came in time."""

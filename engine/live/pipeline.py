@@ -28,7 +28,7 @@ from engine.types import Frame
 logger = logging.getLogger(__name__)
 
 DEMO = "demo"
-OFFER_S = 0.1  # how often a reader that waits for the network looks whether it is still wanted
+FREE_S = 0.1  # how often a reader that waits for the network looks whether it is still wanted
 
 
 class PipelineOwner(Protocol):
@@ -131,14 +131,15 @@ class Pipeline:
     # From the readers and the supervisor.
 
     def take_frame(self, frame: Frame, reader: Reader) -> None:
+        if not (reader.live or self._camera_like):
+            while not self.mailbox.wait_until_free(FREE_S):
+                if reader.abandoned():
+                    return
+            # Where the network is slower than the file, the file waits, and its picture's moment comes later.
+            frame = replace(frame, captured_ns=time.monotonic_ns())
         self.latest_frame = frame
         self.statistics.captured()
-        captured = Captured(frame, reader.passage, reader.live)
-        if reader.live or self._camera_like:
-            self.mailbox.put(captured)
-            return
-        while not self.mailbox.offer(captured, OFFER_S) and not reader.abandoned():
-            pass
+        self.mailbox.put(Captured(frame, reader.passage, reader.live))
 
     def frame_damaged(self) -> None:
         self.statistics.damaged()

@@ -9,8 +9,10 @@ from pathlib import Path
 from engine.drawing import DrawingSettings
 from engine.errors import UsageError
 from engine.estimator import PoseEstimator
+from engine.live.composition import Picture
 from engine.live.loader import Builder, EstimatorFactory, build_in_process
 from engine.live.options import Event, EventKind, Listener, LiveOptions
+from engine.live.outlet import Output
 from engine.live.pipeline import Pipeline
 from engine.live.playback import Playback
 from engine.live.reader import SourceFactory, SourceInfo
@@ -18,6 +20,7 @@ from engine.live.recording import RecordingOptions
 from engine.live.results import LiveResult
 from engine.live.snapshot import save_snapshot
 from engine.live.states import SessionState, StateMachine
+from engine.sinks import Sink
 from engine.sources import SourceSettings, find_source
 from engine.statistics import Statistics
 from engine.types import Frame
@@ -57,6 +60,7 @@ class LiveSession:
         self._machine = StateMachine(self._state_changed)
         self._asked = (self._options.source, self._options.source_settings)
         self._pipeline: Pipeline | None = None
+        self._streams: list[Output] = []
         self._lifecycle = threading.RLock()
 
     # Life.
@@ -88,6 +92,7 @@ class LiveSession:
                 self._estimator_factory,
                 self._build,
             )
+            self._pipeline.outlet.add(*self._streams)
             self._machine.go(SessionState.STARTING)
             self._pipeline.start(self._options.source, self._options.source_settings)
 
@@ -203,6 +208,22 @@ class LiveSession:
         if result is None:
             raise UsageError("There is no picture yet.")
         return save_snapshot(result, path, self._options.drawing, annotated)
+
+    def add_stream(self, sink: Sink, picture: Picture = Picture.ANNOTATED) -> None:
+        """Every result goes there from now on, over all stops and starts. The sink stays the caller's to close."""
+        output = Output(sink, picture)
+        with self._lifecycle:
+            self._streams.append(output)
+            if self._pipeline is not None:
+                self._pipeline.outlet.add(output)
+
+    def remove_stream(self, sink: Sink) -> None:
+        """Nothing more goes there; results that are on their way may."""
+        with self._lifecycle:
+            for output in [output for output in self._streams if output.sink is sink]:
+                self._streams.remove(output)
+                if self._pipeline is not None:
+                    self._pipeline.outlet.remove(output)
 
     # Files.
 
