@@ -5,6 +5,5 @@ from engine.sinks.output_file import timestamped_path
 from engine.sinks.picture_writer import PictureWriter
 from engine.sinks.recorder import VideoRecorder
 from engine.sinks.sink import Sink
-from engine.sinks.timeline import Timeline
 
-__all__ = ["PictureWriter", "Sink", "Timeline", "VideoRecorder", "open_keypoint_writer", "timestamped_path"]
+__all__ = ["PictureWriter", "Sink", "VideoRecorder", "open_keypoint_writer", "timestamped_path"]

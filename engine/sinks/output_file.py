@@ -1,5 +1,6 @@
 """Opens files for results: never over an existing one, with a clear sentence where that cannot be, and safe when the disk fills."""
 
+import contextlib
 import errno
 import os
 import re
@@ -35,9 +36,13 @@ def timestamped_path(folder: Path, stem: str, suffix: str) -> Path:
 
 def expect_free(path: Path, overwrite: bool) -> None:
     """Raises SinkError where there is a folder of this name, or a file that may not be replaced."""
-    if path.is_dir():
+    try:
+        folder, taken = path.is_dir(), path.exists() or path.is_symlink()
+    except OSError as error:
+        raise write_failure(path, error) from error
+    if folder:
         raise SinkError(f"“{path}” is a folder. Give the name of a file in it.")
-    if not overwrite and (path.exists() or path.is_symlink()):
+    if taken and not overwrite:
         raise SinkError(f"“{path}” exists already. Choose another name, or ask for it to be overwritten.")
 
 
@@ -76,18 +81,20 @@ def _sentence(path: Path, error: OSError) -> str:
     return f"“{path}” cannot be written: {(error.strerror or str(error)).lower()}."
 
 
-def free_bytes(path: Path) -> int:
-    """Space left for a file, whether it exists yet or not."""
-    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
-    return shutil.disk_usage(existing).free
+def free_bytes(path: Path) -> int | None:
+    """Space left for a file, whether it exists yet or not; None where the system does not say."""
+    try:
+        return shutil.disk_usage(path if path.exists() else path.absolute().parent).free
+    except OSError:
+        return None
 
 
 class OutputFile:
     """A file for a library that writes through Python, such as FFmpeg by way of PyAV.
 
     It never raises: after the first failure, kept in `error`, everything is taken and thrown away. So a container that
-    is closed after the disk ran full cannot patch the head of a file whose tail is missing, and what was written up to
-    there stays playable.
+    is closed after the disk ran full cannot patch the head of a file whose tail is missing. What was written after the
+    last `mark` is cut off then, and what is left can be played.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
@@ -96,6 +103,7 @@ class OutputFile:
         self.error: OSError | None = None
         self.size = 0
         """Bytes in the file."""
+        self._whole = 0
 
     def write(self, data: bytes) -> int:
         view = memoryview(data)
@@ -104,8 +112,14 @@ class OutputFile:
                 view = view[self._file.write(view) or 0 :]
             except OSError as error:
                 self.error = error
-        self.size = max(self.size, self._file.tell())
+                with contextlib.suppress(OSError):
+                    self._file.truncate(self._whole)
+        self.size = self._whole if self.error else max(self.size, self._file.tell())
         return len(data)
+
+    def mark(self) -> None:
+        """What was written so far is whole."""
+        self._whole = self.size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         return self._file.seek(offset, whence) if self.error is None else 0

@@ -47,7 +47,7 @@ class _Picture:
 class VideoRecorder(Sink):
     """Writes one .mp4 or .mkv: the annotated pictures, or the frames' own where there are none, with their real times.
 
-    Everything has the size of the first picture. An error in the thread ends the recording, is raised by the next
+    The first frame's time is 0 and its size the recording's. An error in the thread ends the recording, is raised by the next
     `write` or by `close`, once, and stays in `error`; what was recorded before it can be played.
 
     fps_hint:   what the source announces; it guides the encoder and is the duration of a single frame.
@@ -55,8 +55,6 @@ class VideoRecorder(Sink):
                 and loses nothing.
     quality:    constant rate factor of H.264, 0 to 51; less is better and larger.
     sound_from: a file whose sound is carried over; it must be the one that the frames come from.
-    timeline:   places the frames in the recording; the default starts with the first frame at 0.
-
     Raises SinkError where the file exists, cannot be made or has no room, and where no encoder works; UsageError for an
     unknown ending.
     """
@@ -72,7 +70,6 @@ class VideoRecorder(Sink):
         quality: int = 20,
         overwrite: bool = False,
         sound_from: Path | None = None,
-        timeline: Timeline | None = None,
         encoders: tuple[Encoder, ...] = ENCODERS,
     ) -> None:
         if not 0 <= quality <= 51:
@@ -81,14 +78,14 @@ class VideoRecorder(Sink):
         self.path = path
         self._live, self._quality = live, quality
         self._fps = fps_hint if fps_hint and 0 < fps_hint <= HIGHEST_FPS else DEFAULT_FPS
-        self._timeline = timeline or Timeline()
+        self._timeline = Timeline()
         self._encoder = working_encoder(encoders)
         self._sound_from = sound_from
+        expect_free(path, overwrite)
         if sound_from is not None and path.exists() and sound_from.exists() and path.samefile(sound_from):
             raise SinkError(f"“{path}” is the video that is being read. Choose another name for the recording.")
-        expect_free(path, overwrite)
         free = free_bytes(path)
-        if free < SMALLEST_START_BYTES:
+        if free is not None and free < SMALLEST_START_BYTES:
             raise SinkError(
                 f"The disk of “{path}” is nearly full ({free / 2**20:.0f} MB left). Free some space, or choose another folder."
             )
@@ -136,7 +133,7 @@ class VideoRecorder(Sink):
     def write(self, frame: Frame, poses: Poses, annotated: NDArray[np.uint8] | None = None) -> None:
         """Converts the picture and returns; waits only where the recorder is not live and its queue is full."""
         image = frame.image if annotated is None else annotated
-        # Before anything can be dropped, so that a keypoint file of the same frames gets the same times.
+        # Before anything can be dropped: a dropped frame takes its time with it.
         time_s = self._timeline.place(frame.media_s)
         if self._closed or self._told:
             self._dropped += 1
@@ -150,7 +147,7 @@ class VideoRecorder(Sink):
         if not self._room.acquire(blocking=not self._live):
             self._dropped += 1
             return
-        self._queue.put(_Picture(to_yuv(image, self._size), self._size, time_s, self._timeline.start_s or 0.0))
+        self._queue.put(_Picture(to_yuv(image, self._size), self._size, time_s, self._timeline.start_s))
 
     def _tell(self) -> None:
         """Raises what went wrong in the thread, once."""
@@ -220,7 +217,7 @@ class VideoRecorder(Sink):
 
     def _expect_room(self) -> None:
         free = free_bytes(self.path)
-        if free < SMALLEST_FREE_BYTES:
+        if free is not None and free < SMALLEST_FREE_BYTES:
             raise SinkError(
                 f"The disk of “{self.path}” is nearly full ({free / 2**20:.0f} MB left). The recording stopped at "
                 f"{self.duration_s:.1f} s; what was recorded is kept."

@@ -140,12 +140,17 @@ class VideoContainer:
         for packet in self._stream.encode(frame):
             # The container works out how long a picture stands from the next one; of the last it needs to be told.
             packet.duration = round(self._step_s / self._time_base)
-            self._container.mux(packet)
+            self._mux(packet)
+
+    def _mux(self, packet: Any) -> None:
+        self._container.mux(packet)
+        # FFmpeg hands on whole fragments, and after every packet everything that it has.
+        self._file.mark()
 
     def _mux_sound(self, end_s: float) -> None:
         if self._sound is not None:
             for packet in self._sound.packets_until(end_s, self._source_start_s):
-                self._container.mux(packet)
+                self._mux(packet)
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
