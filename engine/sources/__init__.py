@@ -2,15 +2,18 @@
 
 import cv2
 
+from engine.sources.camera_list import CameraInfo, find_cameras
 from engine.sources.registry import KINDS, Capability, SourceKind, find_source, find_sources, kind_of, open_source
 from engine.sources.source import Source, SourceSettings
 
 __all__ = [
     "KINDS",
+    "CameraInfo",
     "Capability",
     "Source",
     "SourceKind",
     "SourceSettings",
+    "find_cameras",
     "find_source",
     "find_sources",
     "kind_of",

@@ -1,16 +1,21 @@
 """Which source a text from the user means, and what each kind of source can do."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from engine.errors import SourceError
+from engine.sources.camera import camera_source
+from engine.sources.camera_list import PREFIX, find_cameras
 from engine.sources.demo import demo_source
 from engine.sources.picture_file import PICTURE_SUFFIXES, is_picture
 from engine.sources.pictures import PictureSource, find_pictures
 from engine.sources.source import Source, SourceSettings
 from engine.sources.video_file import VIDEO_SUFFIXES, VideoFileSource
+
+logger = logging.getLogger(__name__)
 
 
 class Capability(StrEnum):
@@ -44,8 +49,28 @@ class SourceKind:
     make: Callable[[str, SourceSettings], Source]
 
 
+CAMERA_CAPABILITIES = frozenset(
+    {Capability.LIVE, Capability.RESOLUTION, Capability.RATE, Capability.EXPOSURE, Capability.FOCUS}
+)
+
+
 def _is_pattern(text: str) -> bool:
     return any(character in text for character in "*?[") and not Path(text).exists()
+
+
+def _is_camera(text: str) -> bool:
+    if text == "camera" or text.startswith((PREFIX, "/dev/video")):
+        return True
+    path = Path(text)
+    if path.exists() or _is_pattern(text) or path.suffix.lower() in PICTURE_SUFFIXES + VIDEO_SUFFIXES:
+        return False
+    if text.isdecimal():
+        return True
+    try:
+        return any(text.casefold() == camera.name.casefold() for camera in find_cameras())
+    except SourceError as error:
+        logger.info("%s", error)
+        return False
 
 
 def _make_batch(text: str, settings: SourceSettings) -> Source:
@@ -62,6 +87,9 @@ KINDS: tuple[SourceKind, ...] = (
         frozenset({Capability.SEEK, Capability.LOOP, Capability.REAL_TIME}),
         lambda text: text == "demo",
         lambda text, settings: demo_source(settings),
+    ),
+    SourceKind(
+        "camera", "a camera, by its name or number", "camera:HD Webcam", CAMERA_CAPABILITIES, _is_camera, camera_source
     ),
     SourceKind(
         "pictures",
@@ -97,7 +125,7 @@ def kind_of(text: str) -> SourceKind:
             return kind
     path = Path(text)
     if not path.exists():
-        raise SourceError(f"There is no file, folder or source “{text}”. Check the name.")
+        raise SourceError(f"There is no file, folder, camera or other source “{text}”. Check the name.")
     known = ", ".join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)
     raise SourceError(f"“{text}” is no picture and no video by its name. Known endings are {known}.")
 
