@@ -2,52 +2,55 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from engine.keypoint_files import FrameRecord
 from engine.sources.picture_file import is_picture
 
 PERSON = 1  # COCO's category
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
-class ImageNumbers:
-    """Gives every picture its `image_id`: the number in its file's name, or the next free one from 1; frames of videos their index.
+def number_images(records: Iterable[FrameRecord]) -> dict[tuple[str, int], int]:
+    """The `image_id` of every (source, frame): the number that a picture's file is called by, the index of a video's frame.
 
-    Two pictures never share a number: whoever comes second to one gets a free one.
+    Pictures with other names, and those that come second to a number, get the free numbers from 1 on.
     """
-
-    def __init__(self) -> None:
-        self._given: dict[tuple[str, int], int] = {}
-        self._taken: set[int] = set()
-        self._next = 1
-
-    def number(self, record: FrameRecord) -> int:
-        picture = Path(record.source)
-        key = (record.source, record.frame)
-        if key in self._given:
-            return self._given[key]
-        wanted: int | None = record.frame
-        if is_picture(picture):
-            wanted = int(picture.stem) if re.fullmatch("[0-9]{1,18}", picture.stem) else None
-        if wanted is None or wanted in self._taken:
-            while self._next in self._taken:
-                self._next += 1
-            wanted = self._next
-        self._taken.add(wanted)
-        self._given[key] = wanted
-        return wanted
-
-
-def coco_results(records: Iterable[FrameRecord]) -> Iterator[str]:
-    """A JSON list, one person a line. Missing joints are three zeros; frames without people leave no trace."""
-    numbers = ImageNumbers()
-    separator = "[\n"
+    numbers: dict[tuple[str, int], int] = {}
+    taken: set[int] = set()
+    waiting: dict[tuple[str, int], None] = {}
     for record in records:
-        image_id = numbers.number(record)
+        key = (record.source, record.frame)
+        stem = Path(record.source).stem
+        named = int(stem) if NUMBER.fullmatch(stem) else None
+        wanted = named if is_picture(Path(record.source)) else record.frame
+        if wanted is None or wanted in taken:
+            waiting[key] = None
+        elif key not in numbers:
+            numbers[key] = wanted
+            taken.add(wanted)
+    following = 1
+    for key in waiting:
+        if key not in numbers:
+            while following in taken:
+                following += 1
+            numbers[key] = following
+            taken.add(following)
+    return numbers
+
+
+def coco_results(records: Callable[[], Iterable[FrameRecord]]) -> Iterator[str]:
+    """A JSON list, one person a line. Missing joints are three zeros; frames without people leave no trace.
+
+    records: every call gives all frames from the first one on.
+    """
+    numbers = number_images(records())
+    separator = "[\n"
+    for record in records():
         for person in record.people:
             result: dict[str, object] = {
-                "image_id": image_id,
+                "image_id": numbers[record.source, record.frame],
                 "category_id": PERSON,
                 "keypoints": [value for joint in person.keypoints for value in (joint or (0.0, 0.0, 0.0))],
                 "score": person.score,

@@ -149,7 +149,7 @@ def convert_keypoints(lines: Path, target: Path, skeleton: Skeleton, *, overwrit
     """
     name = target.name.lower()
     if name.endswith(".json"):
-        text: Iterable[str] = coco_results(read_keypoints(lines))
+        text: Iterable[str] = coco_results(lambda: read_keypoints(lines))
     elif name.endswith(".dlc.csv"):
         text = (csv_line(row) + "\n" for row in deeplabcut_table(lambda: read_keypoints(lines), skeleton))
     else:

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from engine.errors import SinkError
+from engine.sources.picture_file import PICTURE_SUFFIXES
+from engine.sources.video_file import VIDEO_SUFFIXES
 
 # Not allowed in file names by Windows; a slash by nobody.
 FORBIDDEN_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
@@ -16,7 +18,10 @@ LONGEST_STEM = 100
 
 
 def file_stem(name: str) -> str:
-    """A source's name as the beginning of a file name on any system."""
+    """A source's name, without the ending of a file, as the beginning of a file name on any system."""
+    ending = Path(name).suffix
+    if ending.lower() in (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES):
+        name = name.removesuffix(ending)
     return FORBIDDEN_IN_NAMES.sub("_", name).strip(" ._")[:LONGEST_STEM] or "unnamed"
 
 

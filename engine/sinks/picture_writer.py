@@ -60,7 +60,7 @@ class PictureWriter(Sink):
 def picture_name(frame: Frame) -> Path:
     """The path of a frame's picture within the folder."""
     if not is_picture(Path(frame.source)):
-        return Path(f"{file_stem(PurePosixPath(frame.source).stem)}-{frame.index:06d}.jpg")
+        return Path(f"{file_stem(frame.source)}-{frame.index:06d}.jpg")
     # Names of pictures from folders that have nothing in common are absolute.
     parts = [FORBIDDEN_IN_NAMES.sub("_", part) for part in PurePosixPath(frame.source.replace("\\", "/")).parts]
     path = Path(*[part for part in parts if part not in ("_", "..", ".")])
