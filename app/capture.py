@@ -1,6 +1,6 @@
 """Recording and snapshots: from the button to the toast that shows the file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -62,11 +62,18 @@ class Capture(QObject):
     def recording(self) -> bool:
         return self._timer.isActive()
 
-    def folder(self) -> Path:
-        """Where recordings and snapshots go; made where it is missing. Raises OSError."""
+    def folder(self) -> Path | None:
+        """Where recordings and snapshots go; made where it is missing. None, and a message, where that is not possible."""
         chosen = self._store.current.recording.folder
         folder = Path(chosen) if chosen else default_folder()
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = translate(
+                "Capture", "Nothing can be saved there: {reason}. Choose another folder in the preferences."
+            )
+            self._stage.toast(text.format(reason=error), kind="error")
+            return None
         return folder
 
     def toggle(self) -> None:
@@ -85,10 +92,9 @@ class Capture(QObject):
             self._worker.snapshot(path, True)
 
     def show_folder(self) -> None:
-        try:
-            self.opener(self.folder())
-        except OSError as error:
-            self._refuse(error)
+        folder = self.folder()
+        if folder is not None:
+            self.opener(folder)
 
     def hear(self, event: Event) -> None:
         """Recordings begin and end on the session's word, not on the button's."""
@@ -101,14 +107,15 @@ class Capture(QObject):
             return
         self._timer.stop()
         self._bar.show_recording(None)
-        self._finished(event.paths)
+        self.show_files(event.paths)
 
     def _show_progress(self) -> None:
         size = sum(path.stat().st_size for path in self._paths if path.exists())
         self._bar.show_recording(f"{clock(self._elapsed_s)} · {readable_size(size)}")
         self._elapsed_s += REFRESH_MS / 1000
 
-    def _finished(self, paths: tuple[Path, ...]) -> None:
+    def show_files(self, paths: Sequence[Path]) -> None:
+        """Files that were made; the first one is the one to play."""
         if not paths:
             return
         video = paths[0]
@@ -131,17 +138,11 @@ class Capture(QObject):
 
     def _new_path(self, suffix: str) -> Path | None:
         """A name that is not taken, after the time of day."""
-        try:
-            folder = self.folder()
-        except OSError as error:
-            self._refuse(error)
+        folder = self.folder()
+        if folder is None:
             return None
         stem = datetime.now().strftime("LitePose %Y-%m-%d %H-%M-%S")
         path, number = folder / f"{stem}{suffix}", 2
         while path.exists():
             path, number = folder / f"{stem} ({number}){suffix}", number + 1
         return path
-
-    def _refuse(self, error: OSError) -> None:
-        text = translate("Capture", "Nothing can be saved there: {reason}. Choose another folder in the preferences.")
-        self._stage.toast(text.format(reason=error), kind="error")

@@ -11,6 +11,7 @@ from PyQt6.QtCore import QObject, QThread, pyqtSignal
 from app.video_view import Picture
 from engine.drawing import DrawingSettings, Trails, draw
 from engine.live import LiveResult
+from engine.live.composition import heat_of
 from engine.types import Frame, Poses
 
 
@@ -69,7 +70,9 @@ class Artist(QObject):
             poses = placed(order.result.poses, (order.frame.width, order.frame.height), size, order.mirror)
             if order.drawing.trails:
                 self._follow(order, poses, scene)
-            heat = heat_of(order.result, order.mirror) if order.drawing.heatmap else None
+            heat = heat_of(order.result) if order.drawing.heatmap else None
+            if heat is not None and order.mirror:
+                heat = np.ascontiguousarray(heat[:, ::-1])
             draw(scene, poses, order.drawing, trails=self._trails, heat=heat)
         elif order.drawing.privacy or order.drawing.blur_faces:
             scene[:] = 0  # nobody has been looked for yet, so nobody can be covered
@@ -84,17 +87,6 @@ class Artist(QObject):
         if not self._trailed or self._trailed[0] is not order.result or self._trailed[1:] != kind:
             self._trails.update(poses, scene, order.result.time_s)
         self._trailed = (order.result, *kind)
-
-
-def heat_of(result: LiveResult, mirror: bool) -> NDArray[np.float32]:
-    """(h, w): the strongest joint at each place of the frame, from the finer of the network's two maps."""
-    fine = np.from_dlpack(result.estimate.maps[1])
-    place = result.estimate.placement
-    # The map has half of the input's pixels; only where the frame lay in the input does it show the frame.
-    rows = slice(place.top // 2, (place.top + place.size[1]) // 2)
-    columns = slice(place.left // 2, (place.left + place.size[0]) // 2)
-    heat = np.max(fine[:, rows, columns], axis=0)
-    return np.ascontiguousarray(heat[:, ::-1] if mirror else heat)
 
 
 class Composer(QObject):

@@ -1,7 +1,8 @@
 """The window: it puts the parts together and connects them. What they do is theirs."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QByteArray, Qt, QTimer
 from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence
@@ -29,6 +30,9 @@ from app.timings import Timings
 from engine.live import Event, EventKind, SessionState, SourceInfo
 from engine.sources.video_file import VIDEO_SUFFIXES
 from engine.statistics import Statistics, statistics_lines
+
+if TYPE_CHECKING:
+    from app.export import ExportDialog
 
 SEEK_S = 5.0
 SWITCHES = (
@@ -65,6 +69,7 @@ class MainWindow(QMainWindow):
         self.statistics = Statistics()
         self.source: SourceInfo | None = None
         self.actions_by_name: dict[str, QAction] = {}
+        self._wanted = ""
         self._closing = False
         self._lay_out()
         self._make_actions()
@@ -192,7 +197,7 @@ class MainWindow(QMainWindow):
 
     def open_source(self, text: str) -> None:
         """A camera, a file, an address, the demo: while the old one goes on, until the new one shows its first picture."""
-        self.store.change(source=text)
+        self._wanted = text
         self.sources.add(text)
         self.painter.forget()
         if not self.worker.active:
@@ -241,10 +246,37 @@ class MainWindow(QMainWindow):
         self.panel.setVisible(not full and self.store.current.window.panel)
 
     def export(self) -> None:
-        from app.export import export_file
+        """Of a file: every frame, however long it takes. The file stands still meanwhile."""
+        if self.source is None or self.source.live:
+            return
+        self.worker.pause()
+        from app.export import suggested_path
 
-        if self.source is not None and not self.source.live:
-            export_file(self, self.source.text, self.store.current, self.capture)
+        folder = self.capture.folder()
+        if folder is None:
+            return
+        path, _ = QFileDialog.getSaveFileName(
+            self, self.tr("Export"), str(suggested_path(folder, self.source.text)), "MP4 (*.mp4)"
+        )
+        if path:
+            self.export_to(Path(path))
+
+    def export_to(self, path: Path) -> "ExportDialog":
+        """Exports the file that is open; the dialog shows how far it is."""
+        from app.export import ExportDialog, ExportOrder
+
+        assert self.source is not None
+        video = path if path.suffix else path.with_suffix(".mp4")
+        kept = replace(
+            self.store.current, inference=replace(self.store.current.inference, size=self.worker.running_size)
+        )
+        dialog = ExportDialog(ExportOrder(self.source.text, video, kept), self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.finished_with.connect(self.capture.show_files)
+        dialog.refused.connect(lambda text: self.stage.toast(text, kind="error"))
+        dialog.broken.connect(self.show_error)
+        dialog.start()
+        return dialog
 
     def copy_report(self) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -291,10 +323,10 @@ class MainWindow(QMainWindow):
         self.status.show_statistics(statistics)
         self.timings.measured(self.worker.running_size, statistics)
 
-    def _source_known(self, source: SourceInfo | None) -> None:
+    def _source_known(self, source: SourceInfo) -> None:
         self.source = source
-        if source is None:
-            return
+        if source.text == self._wanted:  # remembered only once it works
+            self.store.change(source=source.text)
         self.rail.show_preferences(self.store.current, self.painter.mirrored)
         self.status.show_source(source)
         self.timeline.setVisible(bool(source.can_seek and source.duration_s))
@@ -329,7 +361,7 @@ class MainWindow(QMainWindow):
         if _needs_restart(before, now):
             self.narrator.begin()
             self.painter.forget()
-            self.worker.restart(live_options(now))
+            self.worker.restart(live_options(now, self.worker.running_source))
 
     def _toggle(self, name: str, on: bool) -> None:
         if name == "mirror":
@@ -355,8 +387,7 @@ class MainWindow(QMainWindow):
     # The window itself
 
     def _start_session(self, source: str) -> None:
-        self.store.change(source=source)
-        self.worker.restart(live_options(self.store.current))
+        self.worker.restart(live_options(self.store.current, source))
 
     def _retry(self) -> None:
         self.painter.forget()

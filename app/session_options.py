@@ -28,13 +28,15 @@ def drawing_settings(kept: Preferences) -> DrawingSettings:
     )
 
 
-def live_options(kept: Preferences) -> LiveOptions:
-    """Files are read as cameras: what is on the screen keeps the file's speed, whatever the network's.
+def live_options(kept: Preferences, source: str = "") -> LiveOptions:
+    """source: instead of the one that is remembered.
+
+    Files are read as cameras: what is on the screen keeps the file's speed, whatever the network's.
 
     One confidence for joints and people: who is shown is shown with joints that are as sure.
     """
     return LiveOptions(
-        source=kept.source or "demo",
+        source=source or kept.source or "demo",
         source_settings=source_settings(kept),
         size=kept.inference.size,
         input_mode=kept.inference.input_mode,
