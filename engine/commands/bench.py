@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
         net = architecture.load(size)
         weights = _weights(size)
         shape = choose_shape(frame.shape[1], frame.shape[0], net.resolution, args.input)
-        picture = cv2.resize(frame, (shape.width, shape.height), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(frame, (shape.width, shape.height), interpolation=cv2.INTER_AREA).astype(np.uint8)
         gmacs = complexity.count(net, COCO_17.joint_count, shape.height, shape.width).actual / 1e9
         for count in threads:
             title = f"{size}, {count} threads"
@@ -75,8 +75,8 @@ def main(args: argparse.Namespace) -> int:
                 _print_stages(size, count, stages[size][str(count)])
     ratio = ratios(results)
     for size, by_threads in ratio.items():
-        for count, times in by_threads.items():
-            print(f"{size}, {count} threads: {times:.2f}× the speed of the best other engine")
+        for number, times in by_threads.items():
+            print(f"{size}, {number} threads: {times:.2f}× the speed of the best other engine")
     if args.json:
         report = {
             "machine": _machine(),

@@ -1,7 +1,6 @@
 """The compiled network against PyTorch and the decode front against NumPy, for every kind of network that YAML can say."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,11 +25,6 @@ SMALL = {
     ],
     "deconv": [12, 24, 20],
 }
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LITEPOSE_CACHE", str(tmp_path / "cache"))
 
 
 def small(skeleton: Skeleton = COCO_17, **changes: object) -> Checkpoint:
