@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes that prepare pictures (default: 1)"
     )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="CPU threads of the network; one is best beside other work (default: cores)",
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
 
 
@@ -48,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
     from models.training.loop import Training
 
     sources = Sources.open(args.annotations, args.pictures, skeleton_named(settings.skeleton))
-    training = Training(settings, sources, folder, args.workers, args.device)
+    training = Training(settings, sources, folder, args.workers, args.device, args.threads)
     if training.state_path.exists() and not args.resume:
         raise UsageError(f"There is a run in “{folder}” already. Add --resume to go on, or choose another --output.")
     first = int(os.environ.get("RANK", 0)) == 0

@@ -54,7 +54,17 @@ class Training:
     Under torchrun every process takes its share of the batches; the first one writes the files.
     """
 
-    def __init__(self, settings: Settings, sources: Sources, folder: Path, workers: int = 1, device: str | None = None):
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sources,
+        folder: Path,
+        workers: int = 1,
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if threads:
+            torch.set_num_threads(threads)
         self.settings, self.folder = settings, folder
         self.architecture, self.skeleton = architectures.load(settings.size), skeleton_named(settings.skeleton)
         self.rank, self.ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -18,7 +18,7 @@ class TrainingError(LitePoseError):
 class Augmentation:
     """How far a view may be from its picture. Ranges are drawn log-uniformly, angles uniformly.
 
-    person_scale:   a chosen person's extent, as a share of the view's shorter side (70 % of the views choose one).
+    person_scale:   a chosen person's extent, as a share of the view's shorter side (60 % of the views choose one).
     picture_scale:  the whole picture, relative to just covering the view (the others).
     largest_zoom:   most enlarged pixels.
     rotation:       largest angle in degrees, in `rotated` of the views.

@@ -15,7 +15,7 @@ from models.skeleton import Skeleton
 from models.training.annotations import LABELLED, LabelledPicture
 from models.training.settings import Augmentation
 
-CHOOSE_PERSON = 0.7  # share of views that look at one person
+CHOOSE_PERSON = 0.6  # share of views that look at one person
 FEWEST_JOINTS = 3  # of someone that a view may look at
 SMALLEST = 0.75  # a picture is never shrunk below this share of covering the view's area
 EDGE = 0.05  # of the view's side: padding that a shift may show
