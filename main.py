@@ -8,6 +8,8 @@ import sys
 COMMANDS = {
     "run": "find people in pictures, folders and videos",
     "live": "follow people live, with recordings and streams, without a window",
+    "replay": "draw recorded keypoints onto their video again",
+    "measure": "joint angles and speeds over time, from a keypoint file",
     "bench": "time every stage, and other runtimes beside ours",
     "models": "list, show and import network sizes and weights",
     "eval": "measure a network's accuracy on labelled pictures",

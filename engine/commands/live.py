@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import os
 import queue
 import shutil
 import sys
@@ -13,9 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from engine.drawing import DrawingSettings
+from engine.commands.overlays import add_overlay_arguments, drawing_settings
+from engine.commands.plain_window import PlainWindow, expect_screen
 from engine.errors import LitePoseError, SinkError, UsageError
 from engine.live import Event, EventKind, FileMode, LiveOptions, LiveSession, Picture, RecordingOptions, SessionState
 from engine.live.composition import picture_of
@@ -24,14 +22,6 @@ from engine.statistics import Statistics, statistics_lines
 
 logger = logging.getLogger(__name__)
 
-OVERLAYS = {
-    "boxes": "boxes around people",
-    "ids": "numbers of people",
-    "trails": "where people came from",
-    "heatmap": "where the network sees joints",
-    "blur-faces": "faces made unrecognisable, also in recordings",
-    "privacy": "skeletons on black, also in recordings",
-}
 STATUS_S = 0.2
 SHOW_S = 0.015
 # Files are finished however long a slow disk takes, within reason.
@@ -66,9 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--mjpeg", type=int, nargs="?", const=0, metavar="PORT", help="pictures over HTTP, here only")
     output.add_argument("--websocket", type=int, nargs="?", const=0, metavar="PORT", help="keypoints for programs here")
     output.add_argument("--virtual-camera", action="store_true", help="a camera for Teams, Zoom and OBS")
-    overlays = parser.add_argument_group("overlays")
-    for name, summary in OVERLAYS.items():
-        overlays.add_argument(f"--{name}", action="store_true", help=summary)
+    add_overlay_arguments(parser)
 
 
 @dataclass(slots=True)
@@ -84,8 +72,8 @@ def main(args: argparse.Namespace) -> int:
     options = live_options(args)
     if args.seconds is not None and args.seconds <= 0:
         raise UsageError(f"--seconds must be above 0, not {args.seconds:g}.")
-    if args.show and sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
-        raise UsageError("There is no screen for --show. Leave it out, or use --mjpeg to watch in a browser.")
+    if args.show:
+        expect_screen("Leave --show out, or use --mjpeg to watch in a browser.")
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     session = LiveSession(options, events.put)
     outcome = Outcome()
@@ -143,14 +131,7 @@ def live_options(args: argparse.Namespace) -> LiveOptions:
         tracking=not args.no_tracking,
         smoothing=not args.no_smoothing,
         file_mode=FileMode.AS_CAMERA if args.as_camera else FileMode.LOSS_FREE,
-        drawing=DrawingSettings(
-            boxes=args.boxes,
-            ids=args.ids,
-            trails=args.trails,
-            heatmap=args.heatmap,
-            blur_faces=args.blur_faces,
-            privacy=args.privacy,
-        ),
+        drawing=drawing_settings(args),
         recording=recording,
     )
 
@@ -189,6 +170,7 @@ def _watch(
 ) -> None:
     """Until the time is over, the source at its end, the recording or the session broken, or the window closed."""
     end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
+    window = PlainWindow() if args.show else None
     shown = -1
     while (now := time.monotonic()) < end_s:
         try:
@@ -201,15 +183,14 @@ def _watch(
             recording_ended = event.kind is EventKind.RECORDING and not session.recording
             if ended or recording_ended:
                 return
-        if args.show:
-            result = session.latest()
-            if result is not None and result.index != shown:
-                shown = result.index
-                scene = picture_of(result, session.options.drawing, Picture.ANNOTATED)
-                cv2.imshow("LitePose Live", result.frame.image if scene is None else scene)
-                session.painted(result.frame)
-            if cv2.waitKey(1) in (27, ord("q")):
-                return
+        result = session.latest()
+        if window is not None and result is not None and result.index != shown:
+            shown = result.index
+            scene = picture_of(result, session.options.drawing, Picture.ANNOTATED)
+            window.show(result.frame.image if scene is None else scene)
+            session.painted(result.frame)
+        if window is not None and window.closed():
+            return
 
 
 def _tell(event: Event, outcome: Outcome) -> None:
