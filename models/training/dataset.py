@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -95,16 +96,39 @@ class Views(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
 def batches(views: Views, batch: int, first: int, workers: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
     """Endless batches from view `first` on. Of every `ranks` batches, process `rank` gets its own."""
-    numbers = _Numbers(first, batch, rank, ranks)
-    loader = DataLoader(
-        views,
+    for picture, people, ignored in _loader(views, _Numbers(first, batch, rank, ranks), workers):
+        yield Batch(picture, people, ignored)
+
+
+def planned_batches(
+    views: Views, batch: int, first: int, workers: int, rank: int = 0, ranks: int = 1
+) -> Iterator[tuple[list[View], Tensor, Tensor]]:
+    """As `batches`, without the pixels: plans to be rendered elsewhere, people, ignored boxes."""
+    loader = _loader(_Plans(views), _Numbers(first, batch, rank, ranks), workers, collate_fn=list)
+    for rows in loader:
+        plans, people, ignored = zip(*rows)
+        yield list(plans), torch.from_numpy(np.stack(people)), torch.from_numpy(np.stack(ignored))
+
+
+def _loader(data: Dataset[Any], numbers: "_Numbers", workers: int, **options: Any) -> DataLoader[Any]:
+    prefetch = 6 if workers else None
+    return DataLoader(
+        data,
         batch_sampler=numbers,
         num_workers=workers,
-        prefetch_factor=6 if workers else None,
+        prefetch_factor=prefetch,
         worker_init_fn=_start_worker,
+        **options,
     )
-    for picture, people, ignored in loader:
-        yield Batch(picture, people, ignored)
+
+
+class _Plans(Dataset[tuple[View, NDArray[np.float32], NDArray[np.float32]]]):
+    def __init__(self, views: Views) -> None:
+        self._views = views
+
+    def __getitem__(self, number: int) -> tuple[View, NDArray[np.float32], NDArray[np.float32]]:
+        plan = self._views.plan(number)
+        return plan, *self._views.labels(plan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -21,7 +20,7 @@ from models.reference import load_module
 from models.skeleton import skeleton_named
 from models.training.annotations import ABSENT
 from models.training.averaging import Average
-from models.training.dataset import Batch, Sources, Views, batches
+from models.training.dataset import Batch, Sources, Views, batches, planned_batches
 from models.training.device_rendering import DevicePictures
 from models.training.journal import Journal
 from models.training.kernels import accelerate
@@ -85,7 +84,8 @@ class Training:
             for name, weight in network.named_parameters():
                 if name.startswith("final_") and name.endswith(".conv.3.weight"):
                     weight.mul_(0.05)
-        self.network = network.to(self.device).train()
+        layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.average = Average(self.network, settings.average)
         self.fast = self.device.type == "cpu" and accelerate(self.network)
         decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
@@ -188,17 +188,14 @@ class Training:
         return bool(votes.item())
 
     def _batches(self) -> Iterator[Batch]:
-        size, skip = self.settings.batch, self.rank * self.settings.batch
+        """Rendered by loader processes, or on the GPU where all pictures fit into it."""
+        place = (self._views, self.settings.batch, self.views, self._workers, self.rank, self.ranks)
         if self.device.type != "cuda" or DevicePictures.size_in_bytes(self._sources) > self._free_memory():
-            yield from batches(self._views, size, self.views, self._workers, self.rank, self.ranks)
+            yield from batches(*place)
             return
-        pictures, first = DevicePictures(self._sources, self.device), self.views + skip
-        while True:
-            plans = [self._views.plan(number) for number in range(first, first + size)]
-            labels = [self._views.labels(plan) for plan in plans]
-            people, ignored = (torch.from_numpy(np.stack(some)).to(self.device) for some in zip(*labels))
+        pictures = DevicePictures(self._sources, self.device)
+        for plans, people, ignored in planned_batches(*place):
             yield Batch(pictures.render(plans), people, ignored)
-            first += size * self.ranks
 
     def _free_memory(self) -> float:
         return DEVICE_SHARE * torch.cuda.mem_get_info(self.device)[0]

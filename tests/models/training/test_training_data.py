@@ -9,7 +9,7 @@ import torch
 from models.skeleton import COCO_17, CROWDPOSE_14
 from models.training import annotations
 from models.training.annotations import LABELLED, UNSURE, DataError
-from models.training.dataset import Sources, Views, batches
+from models.training.dataset import Sources, Views, batches, planned_batches
 from models.training.device_rendering import DevicePictures
 from models.training.pictures import Pictures
 from models.training.settings import Augmentation, Settings
@@ -111,6 +111,9 @@ def test_both_renderers_draw_the_same_view(packed_data: Path) -> None:
     strong = replace(Augmentation(), mosaic=0.3, grey=0.3, blur=0.3, noise=0, erase=0.5)
     data = sources(packed_data, "labels.json.gz")
     views, device = Views(data, settings(strong), COCO_17), DevicePictures(data, torch.device("cpu"))
-    for number in range(12):
-        expected, found = views[number][0].float(), device.render([views.plan(number)])[0].float()
-        assert (expected - found).abs().mean() < 2
+    rendered, planned = batches(views, 4, 0, workers=0), planned_batches(views, 4, 0, workers=0)
+    for whole, (plans, people, ignored), _ in zip(rendered, planned, range(3)):
+        assert torch.equal(whole.people, people)
+        assert torch.equal(whole.ignored, ignored)
+        for expected, found in zip(whole.picture.float(), device.render(plans).float()):
+            assert (expected - found).abs().mean() < 2
