@@ -20,7 +20,8 @@ def individual(person: PersonRecord, position: int) -> str:
 def deeplabcut_table(
     records: Callable[[], Iterator[FrameRecord]], skeleton: Skeleton
 ) -> Iterator[list[str | int | float]]:
-    """The rows. A frame is named by its index, a picture by its file. Raises SinkError for frames of two videos.
+    """The rows. A frame is named by its index, a picture by its file, which sleap-io then looks for beside the table. Raises
+    SinkError for frames of two videos.
 
     records: every call gives all frames from the first one on.
     """
