@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from engine.sinks.output_file import create_file, write_failure
@@ -28,12 +27,6 @@ class LineFile:
                 self._file.truncate(self._length)
             raise write_failure(self.path, error) from error
         self._length += len(data)
-
-    def lines(self) -> Iterator[str]:
-        """Everything appended so far, from the start."""
-        with self.path.open(encoding="utf-8", errors="surrogateescape") as file:
-            for line in file:
-                yield line.rstrip("\n")
 
     def close(self) -> None:
         try:
