@@ -96,6 +96,10 @@ class Capture(QObject):
         if folder is not None:
             self.opener(folder)
 
+    def close(self) -> None:
+        """The window goes; the session finishes what is being recorded."""
+        self._timer.stop()
+
     def hear(self, event: Event) -> None:
         """Recordings begin and end on the session's word, not on the button's."""
         if event.kind is not EventKind.RECORDING:

@@ -24,6 +24,7 @@ from app.sources import SourcePicker
 from app.theme import Theme
 
 MEDIUM, NARROW = 860, 640  # pixels of window from which the slider, and the rarer buttons, are shown
+LOW = 500  # pixels of window height from which the rail has room
 RAIL = ("skeleton", "boxes", "ids", "trails", "heatmap", "face_blur", "privacy")
 STATISTICS = ("fps", "latency", "stages", "people", "drops")
 
@@ -161,6 +162,7 @@ class Bar(QWidget):
         self.confidence.setVisible(self.width() >= MEDIUM)
         self.full_screen.setVisible(self.width() >= NARROW)
         self.refresh.setVisible(self.width() >= NARROW)
+        self.panel.setVisible(self.width() >= NARROW)
 
     def _tool(self, tip: str, wanted: object, checkable: bool = False) -> QToolButton:
         button = QToolButton()

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QByteArray, Qt, QTimer
-from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence
+from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QResizeEvent
 from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QMenu, QVBoxLayout, QWidget
 
 from app import sizes
 from app.appearance import Appearance
 from app.capture import Capture
 from app.composition import Composer
-from app.controls import Bar, Rail
+from app.controls import LOW, Bar, Rail
 from app.dialogs import AddressDialog, ErrorDialog
 from app.live_worker import LiveWorker
 from app.narrator import Narrator
@@ -416,6 +416,12 @@ class MainWindow(QMainWindow):
         self.open_source(url.toLocalFile() or url.toString())
         event.acceptProposedAction()
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, Qt's name
+        super().resizeEvent(event)
+        self.rail.setVisible(self.height() >= LOW and not self.isFullScreen())
+        self.status.show_width(self.width())
+        self.timeline.show_width(self.width())
+
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, Qt's name
         """Asks nothing: a recording is finished by the session's stop."""
         if not self._closing:
@@ -424,6 +430,7 @@ class MainWindow(QMainWindow):
             self.store.save()
             self.painter.close()
             self.sources.close()
+            self.capture.close()
             self.worker.close()
         super().closeEvent(event)
         self.quit()

@@ -30,6 +30,19 @@ def lines(statistics: Statistics, shown: Overlays) -> list[tuple[str, str]]:
     return result
 
 
+def stage_name(name: str) -> str:
+    """A stage's name in the user's language; a stage that is not known keeps its own."""
+    return {
+        "wait": translate("Readout", "waiting"),
+        "resize": translate("Readout", "resizing"),
+        "network": translate("Readout", "network"),
+        "decode": translate("Readout", "decoding"),
+        "grouping": translate("Readout", "grouping"),
+        "tracking": translate("Readout", "tracking"),
+        "smoothing": translate("Readout", "smoothing"),
+    }.get(name, name)
+
+
 def stage_colour(index: int) -> QColor:
     return QColor(STAGE_COLOURS[index % len(STAGE_COLOURS)])
 
@@ -77,7 +90,7 @@ def paint(painter: QPainter, picture: QRectF, statistics: Statistics, shown: Ove
         if name == slowest:
             painter.setFont(plain)
             painter.setPen(FAINT)
-            share = f"{name} {ms / total:.0%} · {total:.0f} ms"
+            share = f"{stage_name(name)} {ms / total:.0%} · {total:.0f} ms"
             painter.drawText(QPointF(left, top + BAR + 2 + narrow.ascent()), share)
             painter.setPen(Qt.PenStyle.NoPen)
         x += part

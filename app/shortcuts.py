@@ -88,6 +88,7 @@ class ShortcutsSheet(QDialog):
         columns.setSpacing(36)
         for shown in (groups[:2], groups[2:4], groups[4:]):
             column = QVBoxLayout()
+            column.setSpacing(6)
             for group in shown:
                 column.addWidget(_heading(translate("Shortcuts", group)))
                 column.addLayout(_rows([entry for entry in SHORTCUTS if entry.group == group]))

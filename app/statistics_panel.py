@@ -8,7 +8,6 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFormLayout,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
@@ -16,12 +15,12 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.readout import stage_colour
+from app.readout import stage_colour, stage_name
 from app.theme import Theme
 from engine.statistics import Statistics
 
 SECONDS = 60
-WIDTH = 300
+WIDTH = 320
 
 
 class StatisticsPanel(QWidget):
@@ -64,13 +63,12 @@ class StatisticsPanel(QWidget):
         copy = QPushButton(self.tr("Copy as text"))
         copy.clicked.connect(lambda: self.copy_wanted.emit())
         content = QWidget()
+        content.setMaximumWidth(WIDTH)
+        self.plot.setMinimumWidth(0)
         column = QVBoxLayout(content)
         column.setContentsMargins(16, 14, 16, 14)
         column.setSpacing(8)
-        head = QHBoxLayout()
-        head.addWidget(_heading(self.tr("Delay, capture to screen")))
-        head.addStretch()
-        column.addLayout(head)
+        column.addWidget(_heading(self.tr("Delay, capture to screen")))
         column.addWidget(self._legend)
         column.addWidget(self.plot)
         column.addSpacing(8)
@@ -153,7 +151,7 @@ class StatisticsPanel(QWidget):
     def _show_stages(self, statistics: Statistics) -> None:
         for index, (name, times) in enumerate(statistics.stages.items()):
             if name not in self._rows:
-                sign, label, p50, p95 = QLabel("■"), QLabel(name), QLabel(), QLabel()
+                sign, label, p50, p95 = QLabel("■"), QLabel(stage_name(name)), QLabel(), QLabel()
                 sign.setStyleSheet(f"color: {stage_colour(index).name()}")
                 row = len(self._rows) + 1
                 self._stages.addWidget(sign, row, 0)
@@ -175,4 +173,5 @@ def report(facts: dict[str, str], lines: list[str]) -> str:
 def _heading(text: str) -> QLabel:
     label = QLabel(text)
     label.setObjectName("heading")
+    label.setWordWrap(True)
     return label

@@ -10,6 +10,9 @@ from engine.statistics import Statistics
 translate = QCoreApplication.translate
 
 
+NARROW = 640  # pixels
+
+
 class StatusLine(QWidget):
     """Text only; what does not fit is cut from the right."""
 
@@ -24,6 +27,11 @@ class StatusLine(QWidget):
             layout.addWidget(label)
         layout.addStretch()
         layout.addWidget(self.drops)
+
+    def show_width(self, width: int) -> None:
+        """Leaves out what a narrow window has no room for."""
+        self.network.setVisible(width >= NARROW)
+        self.state.setVisible(width >= NARROW)
 
     def show_state(self, state: SessionState) -> None:
         self.state.setText(state_text(state))

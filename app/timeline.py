@@ -10,6 +10,7 @@ from app.shortcuts import hint
 from app.theme import Theme
 
 SPEEDS = (0.25, 0.5, 1.0, 1.5, 2.0, 4.0)
+NARROW = 640  # pixels of window
 PER_SECOND = 100  # positions of the slider
 
 
@@ -83,6 +84,10 @@ class Timeline(QWidget):
         self.step.setIcon(icon("step", colours.text, colours.disabled))
         self.export.setIcon(icon("export", colours.text, colours.disabled))
         self.show_playing(self._playing)
+
+    def show_width(self, width: int) -> None:
+        """A narrow window has no room for the button; its key still works."""
+        self.export.setVisible(width >= NARROW)
 
     def show_length(self, seconds: float) -> None:
         self.slider.setRange(0, round(seconds * PER_SECOND))

@@ -389,6 +389,34 @@
         <source>frames skipped</source>
         <translation>Bilder ausgelassen</translation>
     </message>
+    <message>
+        <source>waiting</source>
+        <translation>Warten</translation>
+    </message>
+    <message>
+        <source>resizing</source>
+        <translation>Verkleinern</translation>
+    </message>
+    <message>
+        <source>network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>decoding</source>
+        <translation>Dekodieren</translation>
+    </message>
+    <message>
+        <source>grouping</source>
+        <translation>Gruppieren</translation>
+    </message>
+    <message>
+        <source>tracking</source>
+        <translation>Verfolgen</translation>
+    </message>
+    <message>
+        <source>smoothing</source>
+        <translation>Glätten</translation>
+    </message>
 </context><context>
     <name>Shortcuts</name>
     <message>

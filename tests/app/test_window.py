@@ -183,7 +183,17 @@ class TestSources:
         picker = desk.window.bar.source
         picker.activated.emit(picker.findText("Desk"))
         desk.wait_asked("switch_source", "camera:Desk")
-        assert desk.store.current.source == "camera:Desk"
+        desk.bot.waitUntil(lambda: desk.store.current.source == "camera:Desk", timeout=2000)
+
+    def test_a_file_that_cannot_be_opened_is_not_remembered(self, open_desk) -> None:
+        desk = open_desk("version: 1\nsource: demo\n")
+        desk.session.switch_source = lambda text, settings: desk.session.tell(
+            EventKind.WARNING, "There is no such file."
+        )
+        desk.window.open_source("missing.mp4")
+        desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=2000)
+        assert desk.store.current.source == "demo"
+        assert desk.window.bar.source.currentText() == "Demo clip"
 
     def test_a_file_can_be_dropped_onto_the_window(self, open_desk, tmp_path: Path) -> None:
         desk = open_desk()

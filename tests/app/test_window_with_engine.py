@@ -1,0 +1,102 @@
+"""The window with the real session, the real network and the bundled clip."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+from skimage.data import astronaut
+
+from engine.live import LiveSession, SessionState
+
+BUILD_MS = 180_000  # a network that is not in the cache yet is built first
+
+
+@pytest.fixture
+def desk(open_desk):
+    desk = open_desk(session=LiveSession)
+    desk.bot.waitUntil(lambda: desk.window.worker.latest() is not None, timeout=BUILD_MS)
+    return desk
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Twelve frames of an astronaut who moves to the right; 16:9, as the demo, so that no other network is built."""
+    path = tmp_path / "astronaut.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(24))
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for number in range(12):
+            image = np.full((360, 640, 3), 180, np.uint8)
+            left = 40 + 4 * number
+            image[:, left : left + 360] = astronaut()[76:436, 76:436]
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return path
+
+
+def test_five_seconds_of_the_demo_are_recorded_and_can_be_played(desk) -> None:
+    QTest.keyClick(desk.window, Qt.Key.Key_R)
+    desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=5000)
+    desk.bot.wait(5000)
+    QTest.keyClick(desk.window, Qt.Key.Key_R)
+    desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=10_000)
+    (video,) = (desk.folder / "videos").glob("*.mp4")
+    with av.open(str(video)) as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    assert 3.5 < times[-1] < 6.5
+    lines = video.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) >= len(times)
+    assert all(json.loads(line) for line in lines)
+
+
+def test_closing_while_recording_loses_nothing(desk) -> None:
+    QTest.keyClick(desk.window, Qt.Key.Key_R)
+    desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=5000)
+    desk.bot.wait(1500)
+    desk.window.close()
+    (video,) = (desk.folder / "videos").glob("*.mp4")
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 3
+    assert desk.window.worker.session.state is SessionState.IDLE
+
+
+def test_a_dropped_file_replaces_the_demo_and_ends_in_a_pause(desk, clip: Path) -> None:
+    desk.window.open_source(str(clip))
+    desk.bot.waitUntil(lambda: desk.window.worker.running_source == str(clip), timeout=BUILD_MS)
+    desk.bot.waitUntil(lambda: desk.window.status.state.text() == "Paused", timeout=20_000)
+    assert desk.window.timeline.position_s == pytest.approx(11 / 24, abs=0.15)
+    assert desk.window.stage.picture is not None
+
+
+def test_a_whole_file_is_exported_with_every_frame(desk, clip: Path, tmp_path: Path) -> None:
+    desk.window.open_source(str(clip))
+    desk.bot.waitUntil(lambda: desk.window.source is not None and desk.window.source.text == str(clip), timeout=20_000)
+    dialog = desk.window.export_to(tmp_path / "out.mp4")
+    with desk.bot.waitSignal(dialog.finished_with, timeout=BUILD_MS):
+        pass
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 12
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 12
+
+
+def test_a_cancelled_export_leaves_nothing(desk, tmp_path: Path) -> None:
+    desk.bot.waitUntil(lambda: desk.window.source is not None, timeout=5000)
+    dialog = desk.window.export_to(tmp_path / "out.mp4")
+    desk.bot.waitUntil(lambda: dialog.bar.value() > 0, timeout=BUILD_MS)
+    dialog.reject()
+    assert not list(tmp_path.glob("out*"))
+    assert not desk.window.stage.toasts
+
+
+def test_the_confidence_decides_who_is_shown(desk) -> None:
+    desk.store.change(confidence=1.0)
+    desk.bot.waitUntil(lambda: len(desk.window.worker.latest().poses) == 0, timeout=10_000)
+    desk.store.change(confidence=0.02)
+    desk.bot.waitUntil(lambda: len(desk.window.worker.latest().poses) > 0, timeout=10_000)
