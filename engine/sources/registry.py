@@ -9,10 +9,13 @@ from pathlib import Path
 from engine.errors import SourceError
 from engine.sources.camera import camera_source
 from engine.sources.camera_list import PREFIX, find_cameras
+from engine.sources.csi import csi_source, is_csi
 from engine.sources.demo import demo_source
 from engine.sources.picture_file import PICTURE_SUFFIXES, is_picture
 from engine.sources.pictures import PictureSource, find_pictures
+from engine.sources.screen import is_screen, screen_source
 from engine.sources.source import Source, SourceSettings
+from engine.sources.stream import SCHEMES, is_address, is_recorded, stream_source
 from engine.sources.video_file import VIDEO_SUFFIXES, VideoFileSource
 
 logger = logging.getLogger(__name__)
@@ -62,7 +65,7 @@ def _is_camera(text: str) -> bool:
     if text == "camera" or text.startswith((PREFIX, "/dev/video")):
         return True
     path = Path(text)
-    if path.exists() or _is_pattern(text) or path.suffix.lower() in PICTURE_SUFFIXES + VIDEO_SUFFIXES:
+    if path.exists() or "://" in text or _is_pattern(text) or path.suffix.lower() in PICTURE_SUFFIXES + VIDEO_SUFFIXES:
         return False
     if text.isdecimal():
         return True
@@ -88,6 +91,31 @@ KINDS: tuple[SourceKind, ...] = (
         lambda text: text == "demo",
         lambda text, settings: demo_source(settings),
     ),
+    SourceKind(
+        "web video",
+        "a video file on a web server",
+        "https://example.org/match.mp4",
+        frozenset({Capability.SEEK, Capability.LOOP, Capability.REAL_TIME}),
+        is_recorded,
+        stream_source,
+    ),
+    SourceKind(
+        "stream",
+        "a network camera or another live stream",
+        "rtsp://192.168.1.20/stream1",
+        frozenset({Capability.LIVE}),
+        is_address,
+        stream_source,
+    ),
+    SourceKind(
+        "screen",
+        "the screen (needs the package mss)",
+        "screen:1",
+        frozenset({Capability.LIVE, Capability.RATE}),
+        is_screen,
+        screen_source,
+    ),
+    SourceKind("csi", "the Raspberry Pi's camera (needs picamera2)", "csi:0", CAMERA_CAPABILITIES, is_csi, csi_source),
     SourceKind(
         "camera", "a camera, by its name or number", "camera:HD Webcam", CAMERA_CAPABILITIES, _is_camera, camera_source
     ),
@@ -124,6 +152,8 @@ def kind_of(text: str) -> SourceKind:
         if kind.accepts(text):
             return kind
     path = Path(text)
+    if "://" in text:
+        raise SourceError(f"“{text}” is an address of a kind that is not known. Known are {', '.join(SCHEMES)}.")
     if not path.exists():
         raise SourceError(f"There is no file, folder, camera or other source “{text}”. Check the name.")
     known = ", ".join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)

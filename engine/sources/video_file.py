@@ -1,7 +1,8 @@
-"""A video file as a source: as fast as it is read or at its own speed, from any time, once or in a loop."""
+"""A recorded video as a source: as fast as it is read or at its own speed, from any time, once or in a loop."""
 
 import logging
 import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,15 +20,16 @@ VIDEO_SUFFIXES = (
 MISSING_S = 0.5
 
 
-class VideoFileSource(Source):
-    """`media_s` is the file's presentation time from its first picture on; in a loop it goes on rising.
+class VideoSource(Source):
+    """`media_s` is the video's presentation time from its first picture on; in a loop it goes on rising.
 
-    A file that ends before the time that it announces gives what it has, and then raises SourceError once.
+    One that ends before the time that it announces gives what it has, and then raises SourceError once.
+    label: what messages call it.
     """
 
-    def __init__(self, path: Path, settings: SourceSettings, name: str | None = None) -> None:
-        super().__init__(name or path.name, settings)
-        self.path = path
+    def __init__(self, name: str, label: str, settings: SourceSettings) -> None:
+        super().__init__(name, settings)
+        self._label = label
         self._reader: VideoReader | None = None
         self._pictures: Iterator[DecodedPicture] = iter(())
         self._waiting: DecodedPicture | None = None
@@ -68,14 +70,15 @@ class VideoFileSource(Source):
     def is_open(self) -> bool:
         return self._reader is not None
 
+    @abstractmethod
+    def _open_reader(self) -> VideoReader:
+        """Raises SourceError."""
+
     def open(self) -> None:
         if self._reader is not None:
             return
-        if not self.path.is_file():
-            known = "is not a file" if self.path.exists() else "does not exist"
-            raise SourceError(f"The video “{self.path}” {known}. Check the name.")
         self._interrupted.clear()
-        self._reader = VideoReader(file_address(self.path), str(self.path))
+        self._reader = self._open_reader()
         try:
             if self.settings.start_s:
                 self._reader.seek(self.settings.start_s)
@@ -84,8 +87,8 @@ class VideoFileSource(Source):
             self._waiting = self._next_picture()
             if self._waiting is None:
                 if self.settings.start_s:
-                    raise SourceError(f"“{self.path}” ends before {self.settings.start_s:g} s. Start it earlier.")
-                raise SourceError(f"“{self.path}” holds no picture that can be decoded. It is damaged or cut off.")
+                    raise SourceError(f"“{self._label}” ends before {self.settings.start_s:g} s. Start it earlier.")
+                raise SourceError(f"“{self._label}” holds no picture that can be decoded. It is damaged or cut off.")
         except SourceError:
             self.close()
             raise
@@ -95,7 +98,7 @@ class VideoFileSource(Source):
     def seek(self, media_s: float) -> None:
         """The next frame is the one shown at this time of the file. Raises SourceError."""
         if self._reader is None:
-            raise SourceError(f"“{self.path}” is not open.")
+            raise SourceError(f"“{self._label}” is not open.")
         media_s = max(0.0, media_s)
         self._reader.seek(media_s)
         self._loop_offset_s = 0.0
@@ -156,10 +159,12 @@ class VideoFileSource(Source):
         end_s, self._end_s = self._end_s, 0.0
         if end_s and announced and announced - end_s > max(MISSING_S, 2.0 / (self.fps or 25.0)):
             raise SourceError(
-                f"“{self.path}” is damaged or cut off: it ends after {end_s:.1f} of {announced:.1f} s. What it holds was read."
+                f"“{self._label}” is damaged or cut off: it ends after {end_s:.1f} of {announced:.1f} s. What it holds was read."
             )
         if self._reader.damaged_packets:
-            logger.warning("“%s” is damaged: %d of its pieces were left out.", self.path, self._reader.damaged_packets)
+            logger.warning(
+                "“%s” is damaged: %d of its pieces were left out.", self._label, self._reader.damaged_packets
+            )
 
     def _wait_until_due(self, media_s: float) -> bool:
         """False where the wait was interrupted."""
@@ -176,3 +181,17 @@ class VideoFileSource(Source):
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+class VideoFileSource(VideoSource):
+    """A video file of this machine."""
+
+    def __init__(self, path: Path, settings: SourceSettings, name: str | None = None) -> None:
+        super().__init__(name or path.name, str(path), settings)
+        self.path = path
+
+    def _open_reader(self) -> VideoReader:
+        if not self.path.is_file():
+            known = "is not a file" if self.path.exists() else "does not exist"
+            raise SourceError(f"The video “{self.path}” {known}. Check the name.")
+        return VideoReader(file_address(self.path), str(self.path))

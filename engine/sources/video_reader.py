@@ -31,10 +31,21 @@ class DecodedPicture:
 
 
 class VideoReader:
-    """One open video. Raises SourceError where it cannot be opened; `label` is what messages call it."""
+    """One open video. Raises SourceError where it cannot be opened.
+
+    label:     what messages call it.
+    options:   FFmpeg's, by name.
+    timeout_s: how long the network may be silent.
+    live:      each picture is given as soon as it is there; fewer of them are decoded at a time.
+    """
 
     def __init__(
-        self, address: str, label: str, options: dict[str, str] | None = None, timeout_s: float | None = None
+        self,
+        address: str,
+        label: str,
+        options: dict[str, str] | None = None,
+        timeout_s: float | None = None,
+        live: bool = False,
     ) -> None:
         self._label = label
         try:
@@ -49,7 +60,10 @@ class VideoReader:
         if self._stream.codec_context is None:
             self._container.close()
             raise SourceError(f"“{label}” is in a video format that this build cannot decode.")
-        self._stream.thread_type = "AUTO"
+        # Decoding whole pictures side by side delays each of them by one picture for each thread.
+        self._stream.thread_type = "SLICE" if live else "AUTO"
+        if live:
+            self._stream.codec_context.flags |= av.codec.context.Flags.low_delay
         self._stream.codec_context.thread_count = DECODER_THREADS
         self._start = Fraction((self._stream.start_time or 0) * self._stream.time_base)
         self.damaged_packets = 0
@@ -147,6 +161,8 @@ def _is_cover(stream: Any) -> bool:
 
 def reason(error: Exception) -> str:
     """FFmpeg's own words for an error, as the end of a sentence."""
+    if isinstance(error, av.error.TimeoutError | av.error.ExitError):
+        return "nothing came from it for too long"
     return str(getattr(error, "strerror", None) or error).rstrip(".").lower()
 
 
