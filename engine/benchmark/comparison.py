@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.benchmark import engines
 from engine.errors import LitePoseError, UsageError
+from models import checkpoints
 
 INFERENCES_A_ROUND = 3  # after one that only wakes the engine up again
 REFERENCE = "torch"
@@ -157,7 +158,7 @@ def _export(weights: str, picture: NDArray[np.uint8], path: Path) -> None:
         from models.export import export_onnx
 
         height, width = picture.shape[:2]
-        export_onnx(engines.checkpoint_of(weights), height, width, path)
+        export_onnx(checkpoints.load(weights), height, width, path)
     except ImportError as error:
         raise UsageError(
             f"ONNX export needs a package that is missing ({error}). "

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
+from models import checkpoints
 from models.normalisation import MEAN, STD
 
 Maps = list[NDArray[np.float32]]
@@ -22,7 +23,7 @@ Maps = list[NDArray[np.float32]]
 class Job:
     """What an engine is asked to run.
 
-    weights: a size name or weights file, or "synthetic:SIZE" for a size without weights.
+    weights: a size name or weights file.
     onnx:    the same network, for runtimes that read ONNX.
     picture: (H, W, 3) uint8 BGR, at the network's input shape.
     """
@@ -41,16 +42,6 @@ class Prepared:
     settings: dict[str, Any]
 
 
-def checkpoint_of(weights: str) -> Any:
-    from models import architecture, checkpoints
-    from models.skeleton import COCO_17
-
-    kind, _, size = weights.partition(":")
-    if kind == "synthetic":
-        return checkpoints.synthetic(architecture.load(size), COCO_17, seed=0)
-    return checkpoints.load(weights)
-
-
 def normalised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W, 3) uint8 BGR -> (1, 3, H, W) float32, normalised RGB: what the other runtimes are given ready-made."""
     rgb = (picture[:, :, ::-1].astype(np.float32) - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
@@ -63,7 +54,7 @@ def _tvm(job: Job) -> Prepared:
 
     target = targets.load(threads=job.threads)
     height, width = job.picture.shape[:2]
-    artifact = artifacts.obtain(checkpoint_of(job.weights), height, width, target)
+    artifact = artifacts.obtain(checkpoints.load(job.weights), height, width, target)
     network = CompiledNetwork(artifact, job.threads)
     network.picture[:] = job.picture
 
@@ -116,7 +107,7 @@ def _torch(job: Job, *, compiled: bool = False) -> Prepared:
 
     from models.export import torch_runner
 
-    run = torch_runner(checkpoint_of(job.weights), normalised(job.picture), job.threads, compiled=compiled)
+    run = torch_runner(checkpoints.load(job.weights), normalised(job.picture), job.threads, compiled=compiled)
     return Prepared(run, {"version": version("torch"), "compiled": compiled, "threads": job.threads})
 
 

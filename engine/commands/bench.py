@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from engine.errors import SinkError, SourceError, UsageError
 from engine.estimator import PoseEstimator
 from engine.preprocess import choose_shape
 from engine.sources import open_source
-from models import architecture, complexity
+from models import architecture, checkpoints, complexity
 from models.errors import WeightsError
 from models.skeleton import COCO_17
 
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="litepose-bench-") as folder:
+        return _bench(args, Path(folder))
+
+
+def _bench(args: argparse.Namespace, folder: Path) -> int:
     sizes, names = args.size.split(","), args.engines.split(",")
     for name in names:
         if name not in engines.NAMES:
@@ -60,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
     stages: dict[str, dict[str, Any]] = {}
     for size in sizes:
         net = architecture.load(size)
-        weights = _weights(size)
+        weights = _weights(size, folder)
         shape = choose_shape(frame.shape[1], frame.shape[0], net.resolution, args.input)
         picture = cv2.resize(frame, (shape.width, shape.height), interpolation=cv2.INTER_AREA).astype(np.uint8)
         gmacs = complexity.count(net, COCO_17.joint_count, shape.height, shape.width).actual / 1e9
@@ -95,13 +101,15 @@ def _whole(text: str, option: str) -> int:
     return int(text)
 
 
-def _weights(size: str) -> str:
-    """Our weights, or made-up ones: the time does not depend on them."""
+def _weights(size: str, folder: Path) -> str:
+    """Our weights, or made-up ones in a file: the time does not depend on them, and every engine must read the same."""
     try:
-        engines.checkpoint_of(size)
+        checkpoints.load(size)
+        return size
     except WeightsError:
-        return f"synthetic:{size}"
-    return size
+        path = folder / f"{size}.safetensors"
+        checkpoints.save(checkpoints.synthetic(architecture.load(size), COCO_17, seed=0), path)
+        return str(path)
 
 
 def _picture() -> NDArray[np.uint8]:
@@ -114,7 +122,7 @@ def _picture() -> NDArray[np.uint8]:
 
 
 def _stages(weights: str, threads: int, frame: NDArray[np.uint8], input_mode: str) -> dict[str, dict[str, float]]:
-    estimator = PoseEstimator.from_checkpoint(engines.checkpoint_of(weights), input_mode=input_mode, threads=threads)
+    estimator = PoseEstimator.from_checkpoint(checkpoints.load(weights), input_mode=input_mode, threads=threads)
     return time_stages(estimator, frame, STAGE_RUNS)
 
 

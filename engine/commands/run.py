@@ -126,6 +126,8 @@ def _own_sinks(source: Source, args: argparse.Namespace) -> Iterator[tuple[list[
         with PictureWriter(DEFAULT_FOLDER) as pictures:
             yield [pictures], DEFAULT_FOLDER
         return
+    if path and isinstance(source, VideoFileSource) and path.exists() and path.samefile(source.path):
+        raise UsageError(f"--save-video would write over “{path}”, the video that is read. Choose another name.")
     path = path or timestamped_path(DEFAULT_FOLDER, Path(source.name).stem, ".mp4")
     sound = source.path if isinstance(source, VideoFileSource) and source.has_audio else None
     with VideoRecorder(path, fps_hint=source.fps, live=False, overwrite=args.overwrite, sound_from=sound) as recorder:

@@ -180,6 +180,14 @@ def test_results_are_not_overwritten(picture: Path, tmp_path: Path, capsys: pyte
     assert keypoints.read_text() != "precious"
 
 
+def test_the_video_that_is_read_is_never_written_over(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = clip.read_bytes()
+    code, message = complains(capsys, clip, "--save-video", clip, "--overwrite")
+    assert code == 2
+    assert "clip.mp4" in message
+    assert clip.read_bytes() == before
+
+
 @pytest.fixture
 def mounts(tmp_path: Path) -> Iterator[Path]:
     """A folder to mount on; skipped where mounting is not allowed. Unmounted afterwards."""
