@@ -65,13 +65,13 @@ def plot_measures(people: Sequence[PersonMeasures], path: Path, title: str) -> l
         low, high = axis.get_ylim()
         middle, half = (low + high) / 2, max(high - low, panel.smallest_span) / 2
         axis.set_ylim(middle - half, middle + half)
-        axis.set_ylabel(f"{panel.name}\n{panel.unit}", fontsize=8)
+        axis.set_ylabel(f"{panel.name.replace('_', ' ')}\n{panel.unit}", fontsize=8)
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=8)
-    axes[0].set_title(f"{title} (solid: left, dashed: right)", fontsize=10)
+    figure.suptitle(f"{title} (solid: left, dashed: right)", fontsize=10)
     axes[-1].set_xlabel("seconds")
     if panels:
-        axes[0].legend(fontsize=8, loc="upper right", ncols=MOST_PEOPLE)
+        figure.legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="outside upper left", ncols=MOST_PEOPLE)
     try:
         figure.savefig(path, dpi=120)
     except OSError as error:

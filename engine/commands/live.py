@@ -31,7 +31,9 @@ FINISH_S = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", default="demo", help="camera, video, folder, address or “demo” (default: demo)")
     parser.add_argument("--size", default="xs", help="xs, s, m, l, or a weights file (default: xs)")
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop after this time (default: Ctrl-C, or the end)")
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="stop so long after the first result (default: Ctrl-C, or the end)"
+    )
     parser.add_argument("--show", action="store_true", help="show the picture in a plain window")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here at the end")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
@@ -169,7 +171,7 @@ def _watch(
     session: LiveSession, events: "queue.SimpleQueue[Event]", outcome: Outcome, args: argparse.Namespace
 ) -> None:
     """Until the time is over, the source at its end, the recording or the session broken, or the window closed."""
-    end_s = time.monotonic() + args.seconds if args.seconds else float("inf")
+    end_s = float("inf")
     window = PlainWindow() if args.show else None
     shown = -1
     while (now := time.monotonic()) < end_s:
@@ -184,6 +186,9 @@ def _watch(
             if ended or recording_ended:
                 return
         result = session.latest()
+        if result is not None and args.seconds and end_s == float("inf"):
+            # Opening a camera and building a network do not count.
+            end_s = time.monotonic() + args.seconds
         if window is not None and result is not None and result.index != shown:
             shown = result.index
             scene = picture_of(result, session.options.drawing, Picture.ANNOTATED)
