@@ -11,6 +11,8 @@ from app.icons import icon
 from app.sources import DEMO, SourceEntry, SourcePicker
 from app.theme import Theme
 from engine.errors import LitePoseError
+from engine.sources import find_cameras
+from engine.sources.camera_list import PLACE_MARK, PREFIX
 
 LOOK_AGAIN_MS = 4000
 MOST_OPENED = 5
@@ -88,7 +90,7 @@ class SourceList(QObject):
     def _look(self) -> None:
         try:
             self._found.emit(self.find())
-        except (LitePoseError, ImportError) as error:
+        except LitePoseError as error:
             log.warning("%s", error)
             self._found.emit([])
 
@@ -105,13 +107,13 @@ class SourceList(QObject):
 
 def cameras() -> list[SourceEntry]:
     """Those that this machine has, by name."""
-    from engine.sources import find_cameras
-
     return [SourceEntry(camera.text, camera.name, "camera") for camera in find_cameras()]
 
 
 def entry_of(text: str) -> SourceEntry:
-    """A file by its name, an address as it is."""
+    """A file by its name, an address as it is, a camera that is not connected by its name."""
+    if text.startswith(PREFIX):
+        return SourceEntry(text, text.removeprefix(PREFIX).partition(PLACE_MARK)[0], "camera")
     if "://" in text:
         return SourceEntry(text, text, "link")
     return SourceEntry(text, Path(text).name or text, "file")

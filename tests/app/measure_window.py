@@ -1,0 +1,123 @@
+"""Measures the window with the real engine: painted frames, delay, how long its thread is held up, and memory over time.
+
+    python -m tests.app.measure_window [--seconds 60] [--source demo] [--loop-minutes 30] [--on-screen]
+
+Prints figures; asserts nothing: they are for a person who knows what else the machine was doing.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+LAG_TICK_MS = 2
+SETTLE_S = 5.0
+STEP_S = 4.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="painted frames, delay and memory of the window")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--source", default="demo")
+    parser.add_argument(
+        "--loop-minutes", type=float, default=0.0, help="switch sources and sizes, and record, this long"
+    )
+    parser.add_argument("--on-screen", action="store_true", help="on this machine's screen instead of none")
+    args = parser.parse_args()
+    if not args.on_screen:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+    import app.qt_environment  # noqa: F401, I001  before the first module of PyQt6
+    from PyQt6.QtWidgets import QApplication
+
+    from app.appearance import Appearance
+    from app.live_worker import LiveWorker
+    from app.main_window import MainWindow
+    from app.preference_store import PreferenceStore
+    from app.session_options import live_options
+
+    application = QApplication(sys.argv[:1])
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"source": args.source, "folder": folder}
+        store = PreferenceStore(Path(folder) / "preferences.yaml", given)
+        window = MainWindow(store, LiveWorker(live_options(store.current)), Appearance(application, "dark"))
+        window.show()
+        window.start()
+        wait(application, lambda: window.worker.latest() is not None, 180.0)
+        wait(application, lambda: False, SETTLE_S)
+        measure(application, window, args.seconds)
+        if args.loop_minutes:
+            live_through(application, window, args.loop_minutes * 60)
+        window.close()
+    return 0
+
+
+def wait(application, until, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not until() and time.monotonic() < deadline:
+        application.processEvents()
+        time.sleep(0.001)
+
+
+def measure(application, window, seconds: float) -> None:
+    """Frames and delays as they are painted; the thread's lateness from a timer that should come every 2 ms."""
+    import numpy as np
+    from PyQt6.QtCore import Qt, QTimer
+
+    delays, lags, last = [], [], [time.monotonic()]
+    window.stage.painted.connect(lambda picture: delays.append((time.monotonic_ns() - picture.frame.captured_ns) / 1e6))
+
+    def tick() -> None:
+        now = time.monotonic()
+        lags.append(max(0.0, (now - last[0]) * 1e3 - LAG_TICK_MS))
+        last[0] = now
+
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(tick)
+    timer.start(LAG_TICK_MS)
+    QTimer.singleShot(round(seconds * 1000), application.quit)
+    application.exec()
+    timer.stop()
+    statistics = window.statistics
+    print(f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    print(f"painted              {len(delays) / seconds:.1f} pictures/s, poses {statistics.inference_fps:.1f}/s")
+    print("capture to paint     p50 {:.1f} ms, p95 {:.1f} ms".format(*np.percentile(delays, (50, 95))))
+    print(
+        "window's thread held up  p99 {:.1f} ms, p99.9 {:.1f} ms, most {:.1f} ms".format(
+            *np.percentile(lags, (99, 99.9)), max(lags)
+        )
+    )
+
+
+def live_through(application, window, seconds: float) -> None:
+    """Switches, recordings and overlays at random, with memory and threads once a minute."""
+    import psutil
+
+    process, chance = psutil.Process(), random.Random(1)
+    end, next_report = time.monotonic() + seconds, 0.0
+    acts = (
+        window.capture.toggle,
+        lambda: window.open_source(chance.choice(("demo", str(Path("assets/demo.mp4").resolve())))),
+        lambda: window.worker.switch_size("xs"),
+        lambda: window.rail.buttons[chance.choice(list(window.rail.buttons))].click(),
+        lambda: window.resize(chance.randint(480, 1600), chance.randint(360, 900)),
+    )
+    while time.monotonic() < end:
+        chance.choice(acts)()
+        wait(application, lambda: False, STEP_S)
+        if time.monotonic() > next_report:
+            next_report = time.monotonic() + 60
+            memory = process.memory_info().rss / 2**20
+            threads = f"{threading.active_count()} of Python, {process.num_threads()} of the system"
+            print(
+                f"{(seconds - end + time.monotonic()) / 60:5.1f} min  {memory:.0f} MB  threads: {threads}", flush=True
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
