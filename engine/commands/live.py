@@ -17,7 +17,7 @@ from engine.commands.plain_window import PlainWindow, expect_screen
 from engine.errors import LitePoseError, SinkError, UsageError
 from engine.live import Event, EventKind, FileMode, LiveOptions, LiveSession, Picture, RecordingOptions, SessionState
 from engine.live.composition import picture_of
-from engine.sources import SourceSettings
+from engine.sources import SourceSettings, find_cameras
 from engine.statistics import Statistics, statistics_lines
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,9 @@ FINISH_S = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", default="demo", help="camera, video, folder, address or “demo” (default: demo)")
+    parser.add_argument(
+        "--source", help="camera by name or number, video, folder, address, “demo” (default: the first camera, or demo)"
+    )
     parser.add_argument("--size", default="xs", help="xs, s, m, l, or a weights file (default: xs)")
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="stop so long after the first result (default: Ctrl-C, or the end)"
@@ -116,7 +118,7 @@ def live_options(args: argparse.Namespace) -> LiveOptions:
     if args.record or args.keypoints:
         recording = RecordingOptions(args.record, args.picture, args.keypoints or False)
     return LiveOptions(
-        source=args.source,
+        source=args.source or default_source(),
         source_settings=SourceSettings(
             rotate=args.rotate,
             mirror=args.mirror,
@@ -136,6 +138,11 @@ def live_options(args: argparse.Namespace) -> LiveOptions:
         drawing=drawing_settings(args),
         recording=recording,
     )
+
+
+def default_source() -> str:
+    """The first camera; the bundled clip where there is none."""
+    return "camera" if find_cameras() else "demo"
 
 
 def _resolution(text: str | None) -> tuple[int | None, int | None]:

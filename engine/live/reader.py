@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from engine.errors import SourceError
 from engine.live.playback import Playback
+from engine.live.results import Passage
 from engine.sources import Source, SourceSettings
 from engine.types import Frame
 
@@ -77,7 +78,7 @@ class Reader(threading.Thread):
         self.playback = playback
         self.info: SourceInfo | None = None
         self.live = False
-        self.passage = object()
+        self.passage = Passage(self.text)
         self.opened = False
         self.started_ns = time.monotonic_ns()
         self.last_frame_ns: int | None = None
@@ -155,7 +156,7 @@ class Reader(threading.Thread):
         self._listener.frame_read(self, frame)
 
     def _go_to(self, source: Source, media_s: float) -> None:
-        self.passage = object()
+        self.passage = Passage(self.text)
         if isinstance(source, Seekable):
             source.seek(media_s)
         else:

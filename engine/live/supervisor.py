@@ -31,7 +31,7 @@ TICK_S = 0.05
 # How long to wait before each attempt to open a lost source; the last one repeats.
 BACK_OFF_S = (0.1, 0.25, 0.5, 1.0, 2.0)
 # Opening and the first picture: a slow driver or a stream that waits for its first key frame takes seconds.
-OPENING_S = 10.0
+OPENING_S = 20.0
 # A reader that does not end keeps its device busy: so long it is waited for before the device is opened again.
 LEAVING_S = 2.0
 MOST_LEAVING = 3

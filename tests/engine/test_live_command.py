@@ -68,7 +68,7 @@ def test_a_file_is_followed_to_its_end_and_recorded_whole(clip, tmp_path, capsys
 
 def test_time_is_up_after_the_seconds_that_were_given(capsys):
     started = time.monotonic()
-    assert live("--seconds", 1) == 0
+    assert live("--source", "demo", "--seconds", 1) == 0
     assert 1 <= time.monotonic() - started < 20
     assert "frames in" in capsys.readouterr().out
 
@@ -101,14 +101,15 @@ def test_what_cannot_be_is_one_clear_line_and_exit_code_1(clip, words, said, cap
     ],
 )
 def test_wrong_usage_is_exit_code_2(words, said, capsys):
-    assert live(*words) == 2
+    assert live("--source", "demo", *words) == 2
     assert said in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_finishes_the_recording(tmp_path):
     video = tmp_path / "out.mp4"
-    command = [sys.executable, str(ROOT / "main.py"), "live", "--record", str(video), "--mjpeg", "--websocket"]
+    command = [sys.executable, str(ROOT / "main.py"), "live", "--source", "demo", "--record", str(video)]
+    command += ["--mjpeg", "--websocket"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: video.exists() and video.stat().st_size > 20_000)
         process.send_signal(signal.SIGINT)
@@ -157,9 +158,18 @@ def test_a_network_is_built_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
 
 
+def test_without_a_source_the_first_camera_is_taken_or_the_clip(monkeypatch):
+    from engine.commands import live as command
+
+    monkeypatch.setattr(command, "find_cameras", list)
+    assert command.default_source() == "demo"
+    monkeypatch.setattr(command, "find_cameras", lambda: ["one"])
+    assert command.default_source() == "camera"
+
+
 def test_an_unset_display_is_no_reason_to_die(monkeypatch, capsys):
     monkeypatch.setattr("sys.platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delitem(os.environ, name, raising=False)
-    assert live("--show") == 2
+    assert live("--source", "demo", "--show") == 2
     assert "no screen" in capsys.readouterr().err

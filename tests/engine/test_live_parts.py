@@ -10,7 +10,7 @@ from live_fakes import wait_for
 from engine.live.kept_threads import KeptThreads
 from engine.live.mailbox import Mailbox
 from engine.live.playback import Playback
-from engine.live.results import Captured, Timeline
+from engine.live.results import Captured, Passage, Timeline
 from engine.types import Frame
 
 IMAGE = np.zeros((4, 4, 3), np.uint8)
@@ -151,37 +151,38 @@ def test_a_seek_that_comes_just_before_the_end_wins():
 
 
 def test_a_file_keeps_its_own_time():
-    timeline, passage = Timeline(), object()
+    timeline, passage = Timeline(), Passage("x")
     placed = [timeline.place(captured(media_s, passage)) for media_s in (2.0, 2.1, 2.2)]
     assert placed == [(2.0, False), (pytest.approx(2.1), True), (pytest.approx(2.2), True)]
 
 
 def test_a_camera_starts_at_zero():
-    timeline, passage = Timeline(), object()
+    timeline, passage = Timeline(), Passage("x")
     assert timeline.place(captured(70.0, passage, live=True)) == (0.0, False)
     assert timeline.place(captured(70.5, passage, live=True)) == (0.5, True)
 
 
 def test_time_goes_on_by_one_frame_over_a_seek():
-    timeline, first, second = Timeline(), object(), object()
+    timeline, first, second = Timeline(), Passage("x"), Passage("x")
     for media_s in (0.0, 0.1, 0.2):
         timeline.place(captured(media_s, first))
     assert timeline.place(captured(50.0, second)) == (pytest.approx(0.3), False)
     assert timeline.place(captured(50.1, second)) == (pytest.approx(0.4), True)
-    assert timeline.place(captured(0.0, object())) == (pytest.approx(0.5), False)
+    assert timeline.place(captured(0.0, Passage("x"))) == (pytest.approx(0.5), False)
 
 
 def test_the_time_that_a_lost_camera_was_away_counts():
     timeline = Timeline()
-    first, second = object(), object()
+    first, second, third = Passage("camera"), Passage("camera"), Passage("other camera")
     timeline.place(captured(0.0, first, live=True, at_s=100.0))
     timeline.place(captured(1.0, first, live=True, at_s=101.0))
-    assert timeline.place(captured(0.0, second, live=True, at_s=104.0)) == (pytest.approx(4.0), False)
+    assert timeline.place(captured(0.0, second, live=True, at_s=104.0)) == (pytest.approx(4.0), True)
     assert timeline.place(captured(0.5, second, live=True, at_s=104.5)) == (pytest.approx(4.5), True)
+    assert timeline.place(captured(0.0, third, live=True, at_s=105.0)) == (pytest.approx(5.0), False)
 
 
 def test_times_always_rise():
-    timeline, passage = Timeline(), object()
+    timeline, passage = Timeline(), Passage("x")
     random = np.random.default_rng(0)
     last = -1.0
     for media_s in random.uniform(0, 1, 200):
@@ -191,7 +192,7 @@ def test_times_always_rise():
 
 
 def test_pictures_may_stand_for_long():
-    timeline, passage = Timeline(), object()
+    timeline, passage = Timeline(), Passage("x")
     assert [timeline.place(captured(5.0 * n, passage))[0] for n in range(3)] == [0.0, 5.0, 10.0]
 
 
