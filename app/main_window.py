@@ -225,6 +225,11 @@ class MainWindow(QMainWindow):
             text = self.tr("There are no weights for size {size} yet. Get them with: {how}")
             self.stage.toast(text.format(size=name.upper(), how=how), kind="warning")
             return
+        if not self.worker.active:
+            self.worker.switch_size(name)
+            self.store.change(size=name)
+            self._retry()
+            return
         if name == self.worker.running_size:
             return
         self.bar.size_picker.show_current(name)
@@ -387,6 +392,12 @@ class MainWindow(QMainWindow):
     # The window itself
 
     def _start_session(self, source: str) -> None:
+        size = self.store.current.inference.size
+        usable = [known.name for known in sizes.find({}) if known.available]
+        if size not in usable and usable:
+            text = self.tr("There are no weights for size {size} any more. {other} runs instead.")
+            self.stage.toast(text.format(size=size.upper(), other=usable[0].upper()), kind="warning")
+            self.store.change(size=usable[0])
         self.worker.restart(live_options(self.store.current, source))
 
     def _retry(self) -> None:

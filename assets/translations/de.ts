@@ -185,6 +185,10 @@
         <source>The preferences cannot be saved: {reason}</source>
         <translation>Die Einstellungen lassen sich nicht speichern: {reason}</translation>
     </message>
+    <message>
+        <source>There are no weights for size {size} any more. {other} runs instead.</source>
+        <translation>Für die Größe {size} gibt es keine Gewichte mehr. Statt ihrer läuft {other}.</translation>
+    </message>
 </context><context>
     <name>Narrator</name>
     <message>

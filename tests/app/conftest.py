@@ -126,6 +126,9 @@ class FakeSession:
 
     def switch_size(self, size: str) -> None:
         self.asked.append(("switch_size", size))
+        if not self.state.active:
+            self.options = replace(self.options, size=size)
+            return
         self.go(SessionState.SWITCHING)
         self.tell(EventKind.PROGRESS, f"Compiling {size}")
 

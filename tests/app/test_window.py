@@ -170,6 +170,21 @@ class TestSizes:
         assert any("import" in toast.text for toast in desk.window.stage.toasts)
         assert not desk.asked("switch_size")
 
+    def test_a_remembered_size_whose_weights_are_gone_gives_way(self, open_desk) -> None:
+        desk = open_desk("version: 1\ninference:\n  size: l\n")
+        assert desk.session.options.size == "xs"
+        assert any("no weights for size L" in toast.text for toast in desk.window.stage.toasts)
+
+    def test_after_a_failure_another_size_starts_again(self, open_desk, weights) -> None:
+        weights("s")
+        desk = open_desk()
+        desk.session.state = SessionState.FAILED
+        desk.session.tell(EventKind.FAILURE, "XS cannot be loaded.")
+        desk.bot.waitUntil(lambda: desk.window.stage.card.isVisible(), timeout=2000)
+        desk.window.choose_size("s")
+        desk.wait_asked("switch_size", "s")
+        desk.bot.waitUntil(lambda: desk.window.stage.picture is not None, timeout=3000)
+
     def test_the_time_that_was_measured_here_is_shown_next_time(self, open_desk) -> None:
         desk = open_desk()
         desk.bot.waitUntil(lambda: "xs" in desk.store.current.measured_ms, timeout=5000)

@@ -1,6 +1,8 @@
 """The window with the real session, the real network and the bundled clip."""
 
 import json
+import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +13,44 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from skimage.data import astronaut
 
+from engine.errors import SourceError
 from engine.live import LiveSession, SessionState
+from engine.sources import Source, SourceSettings
+from engine.types import Frame
+
+
+class Pluggable(Source):
+    """A camera of 20 pictures per second that can be pulled out and put back."""
+
+    live = True
+    pulled = threading.Event()
+
+    def __init__(self, settings: SourceSettings) -> None:
+        super().__init__("Front", settings)
+        self._open = False
+        self._index = 0
+        self._image = np.ascontiguousarray(np.pad(astronaut()[..., ::-1], ((0, 0), (199, 199), (0, 0))))
+
+    @property
+    def is_open(self) -> bool:
+        return self._open
+
+    def open(self) -> None:
+        if self.pulled.is_set():
+            raise SourceError("The camera “Front” is not connected.")
+        self._open = True
+
+    def read(self) -> Frame | None:
+        if self._interrupted.wait(0.05):
+            return None
+        if self.pulled.is_set():
+            raise SourceError("The camera “Front” gives no pictures any more.")
+        self._index += 1
+        return Frame(self._image, self._index, time.monotonic_ns(), self._index / 20, "Front")
+
+    def close(self) -> None:
+        self._open = False
+
 
 BUILD_MS = 180_000  # a network that is not in the cache yet is built first
 
@@ -100,3 +139,20 @@ def test_the_confidence_decides_who_is_shown(desk) -> None:
     desk.bot.waitUntil(lambda: len(desk.window.worker.latest().poses) == 0, timeout=10_000)
     desk.store.change(confidence=0.02)
     desk.bot.waitUntil(lambda: len(desk.window.worker.latest().poses) > 0, timeout=10_000)
+
+
+def test_a_camera_that_is_pulled_out_comes_back_by_itself(open_desk) -> None:
+    def session(options, on_event):
+        return LiveSession(options, on_event, source_factory=lambda text, settings: Pluggable(settings))
+
+    desk = open_desk(session=session, cameras=("Front",))
+    desk.bot.waitUntil(lambda: desk.window.worker.latest() is not None, timeout=BUILD_MS)
+    Pluggable.pulled.set()
+    try:
+        desk.bot.waitUntil(lambda: desk.window.stage.banner.isVisible(), timeout=10_000)
+        assert "Front" in desk.window.stage.banner.label.text()
+    finally:
+        Pluggable.pulled.clear()
+    desk.bot.waitUntil(lambda: not desk.window.stage.banner.isVisible(), timeout=20_000)
+    before = desk.window.worker.latest().index
+    desk.bot.waitUntil(lambda: desk.window.worker.latest().index > before, timeout=10_000)
