@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiler import artifacts, targets
-from engine.compiler.runtime import CompiledNetwork, set_threads
+from engine.compiler.runtime import CompiledNetwork
 from engine.decode.grouping import GroupingSettings, group
 from engine.errors import UsageError
 from engine.preprocess import PADDING, InputShape, Placement, choose_shape, fill_input, place
@@ -179,8 +179,3 @@ class PoseEstimator:
         names = ("resize", "network", "decode", "grouping")
         times = {name: (after - before) * 1e3 for name, before, after in zip(names, clock, clock[1:])}
         return Estimate(poses, StageTimes(times), maps, prepared.placement)
-
-    def use_threads(self, threads: int) -> None:
-        """Changes the number of workers of every compiled network in this process."""
-        set_threads(threads)
-        self.threads = threads

@@ -3,6 +3,7 @@
 import ctypes
 import importlib.util
 import os
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ Array = NDArray[np.float32]
 @cache
 def _runtime() -> Any:
     """The FFI module, with TVM's runtime library loaded into it."""
-    # The pool counts hardware threads and halves them on x86; `set_threads` decides. Pinned workers would fight with the
+    # The pool counts hardware threads and halves them on x86; `_use_threads` decides. Pinned workers would fight with the
     # threads that capture, draw and paint.
     os.environ.setdefault("TVM_NUM_THREADS", str(os.cpu_count() or 1))
     os.environ.setdefault("TVM_BIND_THREADS", "0")
@@ -40,9 +41,15 @@ def _runtime() -> Any:
     raise CompilerError("TVM's runtime library was not found. Install it with: pip install apache-tvm==0.27.0.post1")
 
 
-def set_threads(threads: int) -> None:
-    """Workers, this thread included, that share each kernel's tasks."""
-    _runtime().get_global_func("runtime.config_threadpool")(1, threads)
+# TVM keeps a pool of workers for every thread that runs a network; this remembers how many each has.
+_pool = threading.local()
+
+
+def _use_threads(threads: int) -> None:
+    """Workers, the calling thread included, that share each kernel's tasks from now on, in this thread."""
+    if getattr(_pool, "threads", None) != threads:
+        _runtime().get_global_func("runtime.config_threadpool")(1, threads)
+        _pool.threads = threads
 
 
 def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
@@ -72,16 +79,18 @@ class CompiledNetwork:
                 f"The compiled network “{artifact.library}” cannot be loaded: {error}. Delete its folder and try again."
             ) from error
         self._input = runtime.from_dlpack(self.picture.reshape(self.height, self.width * 3))
-        set_threads(threads)
+        self._threads = threads
 
     def maps(self) -> tuple[Any, Any]:
         """Runs the network on `picture`. -> tensors (2J, H / 4, W / 4): heatmaps, then tags; (J, H / 2, W / 2): heatmaps.
         `np.from_dlpack` shows them as arrays without a copy."""
+        _use_threads(self._threads)
         coarse, fine = self._maps(self._input)
         return coarse, fine
 
     def candidates(self, maps: tuple[Any, Any]) -> Candidates:
         """The best peaks of each joint."""
+        _use_threads(self._threads)
         xy, scores, tags = self._candidates(*maps)
         arrays = (np.asarray(np.from_dlpack(tensor), np.float32) for tensor in (xy, scores, tags))
         return Candidates(*arrays)

@@ -1,5 +1,6 @@
 """The compiled network against PyTorch and the decode front against NumPy, for every kind of network that YAML can say."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -119,3 +120,13 @@ def test_the_decode_front_decides_like_numpy(kind: str) -> None:
     np.testing.assert_allclose(ours.tags[found], theirs.tags[found], atol=1e-5)
     assert not ours.xy[~found].any()
     assert not ours.tags[~found].any()
+
+
+def test_another_thread_gets_the_same_result() -> None:
+    """TVM keeps workers for every thread that runs a network; results must not depend on which one it is."""
+    network = compiled(small(), 96, 64)
+    network.picture[:] = 77
+    here = np.from_dlpack(network.maps()[0]).copy()
+    with ThreadPoolExecutor(1) as pool:
+        there = pool.submit(lambda: np.from_dlpack(network.maps()[0]).copy()).result()
+    np.testing.assert_array_equal(here, there)
