@@ -46,12 +46,15 @@ def _decode(data: bytes) -> NDArray[np.generic] | None:
     buffer = np.frombuffer(data, np.uint8)
     try:
         upright = cv2.imdecode(buffer, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        if upright is None or data.startswith(JPEG_START):
+        if upright is not None and data.startswith(JPEG_START):
             return upright
         stored = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     except cv2.error:
         # Raised for more pixels than OpenCV's limit and for headers that cannot be.
         return None
+    if upright is None:
+        # Floating-point pictures of one channel are given only as they are stored.
+        return stored
     if stored is None or stored.ndim != 3 or stored.shape[2] != 4:
         return upright
     return np.dstack([upright, _turned_like(stored, upright)])

@@ -78,11 +78,11 @@ class VideoReader:
         """Of the video, as announced; None where the file does not say."""
         if self._stream.duration:
             return float(self._stream.duration) * float(self._stream.time_base)
-        # Matroska keeps it in a tag of the stream; the file's own duration may be that of a longer sound.
+        # Matroska keeps the time of its end in a tag of the stream; the file's own duration may be that of a longer sound.
         tag = str(self._stream.metadata.get("DURATION", ""))
         if tag.count(":") == 2:
             hours, minutes, seconds = tag.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds) - float(self._start)
         if self._container.duration and len(self._container.streams) == 1:
             return float(self._container.duration) / float(av.time_base)
         return None
