@@ -66,7 +66,7 @@ def wait(application, until, limit_s: float) -> None:
 def measure(application, window, seconds: float) -> None:
     """Frames and delays as they are painted; the thread's lateness from a timer that should come every 2 ms."""
     import numpy as np
-    from PyQt6.QtCore import Qt, QTimer
+    from PyQt6.QtCore import QEventLoop, Qt, QTimer
 
     delays, lags, last = [], [], [time.monotonic()]
     window.stage.painted.connect(lambda picture: delays.append((time.monotonic_ns() - picture.frame.captured_ns) / 1e6))
@@ -80,8 +80,10 @@ def measure(application, window, seconds: float) -> None:
     timer.setTimerType(Qt.TimerType.PreciseTimer)
     timer.timeout.connect(tick)
     timer.start(LAG_TICK_MS)
-    QTimer.singleShot(round(seconds * 1000), application.quit)
-    application.exec()
+    # Not application.quit, which closes the window.
+    loop = QEventLoop()
+    QTimer.singleShot(round(seconds * 1000), loop.quit)
+    loop.exec()
     timer.stop()
     statistics = window.statistics
     print(f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
@@ -115,7 +117,8 @@ def live_through(application, window, seconds: float) -> None:
             memory = process.memory_info().rss / 2**20
             threads = f"{threading.active_count()} of Python, {process.num_threads()} of the system"
             print(
-                f"{(seconds - end + time.monotonic()) / 60:5.1f} min  {memory:.0f} MB  threads: {threads}", flush=True
+                f"{(seconds - end + time.monotonic()) / 60:5.1f} min  {memory:.0f} MB  threads: {threads}, {window.status.state.text()}",
+                flush=True,
             )
 
 
