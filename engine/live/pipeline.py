@@ -147,6 +147,9 @@ class Pipeline:
     def source_changed(self, info: SourceInfo, again: bool) -> None:
         if again:
             self.statistics.reconnected()
+        # A new source plays, whether or not the one before it was paused; a very short one may be at its end already.
+        playback = self.playback
+        self._machine.set_condition(SessionState.PAUSED, playback is not None and playback.paused)
         self._owner.source_changed(info)
         size = f", {info.size[0]}×{info.size[1]}" if info.size else ""
         self._owner.tell(

@@ -108,6 +108,7 @@ class Supervisor:
         self._opening: Reader | None = None
         self._purpose = Purpose.START
         self._wanted: _Switch | None = None
+        self._had_source = False
         self._retry_at_s: float | None = None
         self._attempts = 0
         self._told_problem = ""
@@ -283,9 +284,16 @@ class Supervisor:
         if current is not None:
             self._leave(current)
             current.join(LEAVING_S)
-        self._open(wanted, Purpose.SWITCH)
+        if self._had_source or self._current is not None:
+            self._open(wanted, Purpose.SWITCH)
+        else:
+            # Nothing to stay with: the user thought better of the first source.
+            self._wanted = wanted
+            self._machine.end(SessionState.SWITCHING)
+            self._open(wanted, Purpose.START)
 
     def _promoted(self, old: Reader | None, purpose: Purpose) -> None:
+        self._had_source = True
         if old is not None:
             self._leave(old)
         current = self._current

@@ -402,6 +402,42 @@ def test_a_source_that_cannot_be_opened_leaves_the_old_one_and_says_why():
         assert watched.session.options.source == "first"
 
 
+def test_a_new_source_plays_though_the_one_before_it_was_paused():
+    sources = Sources(
+        first=lambda settings: FakeVideo(settings, frames=100000),
+        second=lambda settings: FakeVideo(settings, frames=100000),
+    )
+    with Watched(sources, source_settings=REAL_TIME) as watched:
+        watched.wait_state(S.RUNNING)
+        watched.session.pause()
+        watched.wait_state(S.PAUSED)
+        watched.session.switch_source("second")
+        wait_for(lambda: watched.session.options.source == "second")
+        watched.wait_state(S.RUNNING)
+        index = watched.session.latest().index
+        wait_for(lambda: watched.session.latest().index > index + 5)
+
+
+@pytest.mark.parametrize("second_works", [True, False])
+def test_the_first_source_can_be_exchanged_before_it_has_opened(second_works):
+    hangs = threading.Event()
+
+    def missing(settings):
+        raise SourceError("There is no second one.")
+
+    sources = Sources(
+        first=lambda settings: FakeSource(endless(), settings, on_open=lambda: hangs.wait(5)),
+        second=camera() if second_works else missing,
+    )
+    with Watched(sources) as watched:
+        wait_for(lambda: sources.made)
+        watched.session.switch_source("second")
+        watched.wait_state(S.RUNNING if second_works else S.FAILED)
+        hangs.set()
+        if not second_works:
+            assert watched.wait_event(EventKind.FAILURE).text == "There is no second one."
+
+
 def test_the_same_camera_is_closed_before_it_is_opened_with_other_settings():
     busy = []
 
