@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import pytest
+from live_fakes import Sources, Watched, wait_for
 
 from engine.errors import SourceError
+from engine.live import EventKind, SessionState
 from engine.sources import CameraInfo, SourceSettings, camera, camera_access, camera_list, find_cameras, registry
 from engine.sources.camera import MJPG, camera_source
 from engine.sources.camera_access import check_access, why_closed
@@ -115,7 +117,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(camera, "FIRST_WITHIN_S", 0.05)
-    monkeypatch.setattr(camera, "FURTHER_WITHIN_S", 0.05)
+    monkeypatch.setattr(camera, "FURTHER_WITHIN_S", 0.02)
     monkeypatch.setattr(camera, "TRY_AGAIN_S", 0.001)
     return Desk()
 
@@ -164,7 +166,9 @@ class TestReading:
         with source:
             assert source.read() is not None
 
-    def test_passes_over_damaged_pictures(self, desk: Desk) -> None:
+    def test_passes_over_damaged_pictures(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(camera, "FIRST_WITHIN_S", 30.0)
+        monkeypatch.setattr(camera, "FURTHER_WITHIN_S", 30.0)
         device = desk.plug(0, "HD Webcam", FakeDevice(damaged_next=3))
         with desk.source("camera") as source:
             assert source.read() is not None
@@ -335,6 +339,39 @@ class TestLosing:
         with camera_source("camera", SourceSettings(), lambda: cameras, capture) as source:
             assert source.read() is not None
         assert tried == [(0, DSHOW), (1, MSMF)]
+
+
+class TestInASession:
+    def test_an_unplugged_camera_comes_back_at_another_number(self, desk: Desk) -> None:
+        desk.plug(0, "HD Webcam")
+        text = "camera:HD Webcam"
+        sources = Sources(**{text: lambda settings: camera_source(text, settings, desk.list, desk.capture)})
+        with Watched(sources) as watched:
+            watched.wait_state(SessionState.RUNNING)
+            device = desk.unplug(0)
+            lost = watched.wait_event(EventKind.LOST)
+            assert "“HD Webcam” gives no pictures any more" in lost.text
+            desk.plug(0, "Another")
+            desk.plug(2, "HD Webcam", device)
+            wait_for(lambda: watched.session.statistics().reconnects == 1)
+            info = watched.session.source_info()
+        assert info is not None
+        assert (info.name, info.live) == ("HD Webcam", True)
+        assert all(capture.released for capture in desk.captures)
+
+    def test_nothing_is_left_behind(self, desk: Desk) -> None:
+        desk.plug(0, "HD Webcam")
+        source = desk.source("camera:HD Webcam")
+        for number in range(1, 31):
+            with source:
+                assert source.read() is not None
+                device = desk.unplug(number - 1)
+                with pytest.raises(SourceError, match="any more"):
+                    list(source)
+            desk.plug(number, "HD Webcam", device)
+        assert len(desk.captures) == 30
+        assert all(capture.released for capture in desk.captures)
+        assert not [thread for thread in threading.enumerate() if thread.name == "litepose-grabber"]
 
 
 class TestListing:
