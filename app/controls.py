@@ -93,6 +93,7 @@ class Bar(QWidget):
         self.snapshot = self._tool(hint("snapshot"), self.snapshot_wanted)
         self.record = QPushButton(self.tr("Record"))
         self.record.setObjectName("record")
+        self.record.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.record.setIconSize(QSize(18, 18))
         self.record.setToolTip(hint("record"))
         self.record.clicked.connect(lambda: self.record_wanted.emit())

@@ -45,14 +45,14 @@ class LiveWorker(QObject):
         super().__init__()
         self._from_session = _Bridge()
         self._make_session = make_session
-        self.session = make_session(options, on_event=self._from_session.event.emit)
+        self.session = make_session(options, on_event=self._from_session.told.emit)
         self._thread = QThread()
         self._thread.setObjectName("live-session")
         self._timer = QTimer(self)
         self._timer.setInterval(STATISTICS_MS)
         self._timer.timeout.connect(self._measure)
         self.moveToThread(self._thread)
-        self._from_session.event.connect(self._on_event)
+        self._from_session.told.connect(self._on_event)
         self._asked.connect(self._do)
         self._thread.started.connect(self._timer.start)
         self._thread.start()
@@ -90,7 +90,7 @@ class LiveWorker(QObject):
 
         def begin_anew() -> None:
             self.session.stop(STOP_S)
-            self.session = self._make_session(options, on_event=self._from_session.event.emit)
+            self.session = self._make_session(options, on_event=self._from_session.told.emit)
             self.session.start()
 
         self._ask(begin_anew)
@@ -180,4 +180,4 @@ class LiveWorker(QObject):
 class _Bridge(QObject):
     """Lives in the GUI thread's world only as a sender: events come from the session's many threads."""
 
-    event = pyqtSignal(object)
+    told = pyqtSignal(object)

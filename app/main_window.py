@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QByteArray, Qt, QTimer
 from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QResizeEvent
-from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QMenu, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
 from app import sizes
+from app.actions import make_actions, make_menu
 from app.appearance import Appearance
 from app.capture import Capture
 from app.composition import Composer
@@ -20,7 +21,7 @@ from app.painter import Painter
 from app.preference_store import PreferenceStore
 from app.preferences import Preferences
 from app.session_options import drawing_settings, live_options, source_settings
-from app.shortcuts import SHORTCUTS, ShortcutsSheet, text_of
+from app.shortcuts import ShortcutsSheet
 from app.source_list import SourceList
 from app.stage import Stage
 from app.statistics_panel import StatisticsPanel, report
@@ -68,7 +69,6 @@ class MainWindow(QMainWindow):
         self.timings = Timings(store)
         self.statistics = Statistics()
         self.source: SourceInfo | None = None
-        self.actions_by_name: dict[str, QAction] = {}
         self._wanted = ""
         self._closing = False
         self._lay_out()
@@ -103,7 +103,6 @@ class MainWindow(QMainWindow):
         self.resize(1280, 800)
 
     def _make_actions(self) -> None:
-        """One action for each key; the keys work wherever the focus is, except in text fields."""
         does: dict[str, Any] = {
             "choose_file": self.choose_file,
             "choose_url": self.choose_address,
@@ -126,34 +125,12 @@ class MainWindow(QMainWindow):
         }
         does |= {f"size_{name}": lambda name=name: self.choose_size(name) for name in ("xs", "s", "m", "l")}
         does |= {name: self.rail.buttons[name].click for name in SWITCHES}
-        for shortcut in SHORTCUTS:
-            action = QAction(text_of(shortcut.name), self)
-            action.setShortcuts([QKeySequence(key) for key in shortcut.keys])
-            action.triggered.connect(lambda _, do=does[shortcut.name]: do())
-            self.addAction(action)
-            self.actions_by_name[shortcut.name] = action
+        self.actions_by_name = make_actions(self, does)
+        self.bar.menu.setMenu(make_menu(self.bar.menu, self.actions_by_name))
         leave = QAction(self)
         leave.setShortcut(QKeySequence("Esc"))
-        leave.triggered.connect(lambda: self.isFullScreen() and self.toggle_full_screen())
+        leave.triggered.connect(self.leave_full_screen)
         self.addAction(leave)
-        menu = QMenu(self.bar.menu)
-        for name in (
-            "choose_file",
-            "choose_url",
-            "",
-            "export",
-            "copy_report",
-            "",
-            "preferences",
-            "shortcuts",
-            "",
-            "quit",
-        ):
-            if name:
-                menu.addAction(self.actions_by_name[name])
-            else:
-                menu.addSeparator()
-        self.bar.menu.setMenu(menu)
 
     def _connect(self) -> None:
         bar, worker, store = self.bar, self.worker, self.store
@@ -249,6 +226,10 @@ class MainWindow(QMainWindow):
         for part in (self.bar, self.rail, self.status):
             part.setVisible(not full)
         self.panel.setVisible(not full and self.store.current.window.panel)
+
+    def leave_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.toggle_full_screen()
 
     def export(self) -> None:
         """Of a file: every frame, however long it takes. The file stands still meanwhile."""
@@ -437,7 +418,7 @@ class MainWindow(QMainWindow):
         """Asks nothing: a recording is finished by the session's stop."""
         if not self._closing:
             self._closing = True
-            self.store.change(geometry=bytes(self.saveGeometry().toHex()).decode())
+            self.store.change(geometry=self.saveGeometry().toHex().data().decode())
             self.store.save()
             self.painter.close()
             self.sources.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QCoreApplication, QObject, QTimer, pyqtSignal
+from PyQt6.QtGui import QIcon
 
 from app.icons import icon
 from app.sources import DEMO, SourceEntry, SourcePicker
@@ -36,7 +37,7 @@ class SourceList(QObject):
         self._opened: list[SourceEntry] = []
         self._current = DEMO
         self._starts_with: str | None = None
-        self._icons = {}
+        self._icons: dict[str, QIcon] = {}
         self._thread: threading.Thread | None = None
         self._found.connect(self._take)
         self._timer = QTimer(self)

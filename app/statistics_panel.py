@@ -63,7 +63,7 @@ class StatisticsPanel(QWidget):
         copy = QPushButton(self.tr("Copy as text"))
         copy.clicked.connect(lambda: self.copy_wanted.emit())
         content = QWidget()
-        content.setMaximumWidth(WIDTH)
+        content.setMaximumWidth(WIDTH - 12)  # beside the scroll bar
         self.plot.setMinimumWidth(0)
         column = QVBoxLayout(content)
         column.setContentsMargins(16, 14, 16, 14)

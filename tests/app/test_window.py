@@ -457,6 +457,23 @@ class TestForEveryone:
         press(desk.window, Qt.Key.Key_F1)
         assert {shortcut.text for shortcut in SHORTCUTS} <= set(texts)
 
+    def test_a_control_with_the_focus_keeps_its_own_keys(self, open_desk) -> None:
+        desk = open_desk()
+        desk.window.activateWindow()
+        assert QTest.qWaitForWindowActive(desk.window, 2000)
+        slider = desk.window.bar.confidence.slider
+        slider.setFocus()
+        before = slider.value()
+        QTest.keyClick(slider, Qt.Key.Key_Right)
+        assert slider.value() == before + 1
+        switch = desk.window.rail.buttons["boxes"]
+        switch.setFocus()
+        QTest.keyClick(switch, Qt.Key.Key_Space)
+        assert switch.isChecked()
+        desk.bot.wait(50)
+        assert not desk.asked("seek")
+        assert not desk.asked("pause")
+
     def test_the_tab_key_goes_from_the_source_to_the_size(self, open_desk) -> None:
         desk = open_desk()
         desk.window.activateWindow()
