@@ -99,8 +99,8 @@ class Training:
         if settings.distillation:
             self._teacher = load_module(checkpoints.load(_place(settings.distillation.teacher))).to(self.device)
             self._teacher.requires_grad_(False)
-        self._mean = torch.tensor(MEAN, device=self.device).reshape(3, 1, 1) * 255
-        self._deviation = torch.tensor(STD, device=self.device).reshape(3, 1, 1) * 255
+        self._mean = torch.tensor(MEAN, device=self.device).reshape(3, 1, 1)
+        self._deviation = torch.tensor(STD, device=self.device).reshape(3, 1, 1)
 
     @property
     def state_path(self) -> Path:
@@ -204,7 +204,7 @@ class Training:
         """One update. Returns the losses by NAMES."""
         settings, joints = self.settings.loss, self.skeleton.joint_count
         picture, people, ignored = (one.to(self.device, non_blocking=True) for one in _trimmed(batch))
-        x = (picture.float() - self._mean) / self._deviation
+        x = self.normalised(picture)
         height, width = x.shape[2:]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -224,6 +224,10 @@ class Training:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
         return torch.stack([*losses, pull, push, distance]).detach()
+
+    def normalised(self, picture: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 RGB as the network takes it."""
+        return (picture.float() - self._mean) / self._deviation
 
     def _distance_to_teacher(self, x: Tensor, heats: Sequence[Tensor]) -> Tensor:
         """Mean squared difference of the heatmaps to the teacher's, where nothing is masked: the teacher knows unlabelled

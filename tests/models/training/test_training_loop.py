@@ -2,11 +2,13 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from models import checkpoints
 from models.architecture import load
+from models.reference import ReferenceNetwork
 from models.skeleton import COCO_17
 from models.training import kernels
 from models.training import settings as training_settings
@@ -90,6 +92,18 @@ def test_a_run_leaves_weights_that_the_program_loads(data: Sources, tmp_path: Pa
     assert warm.views == 8
     mean = training.average.network.state_dict()["first.0.0.weight"]
     assert torch.allclose(warm.network.state_dict()["first.0.0.weight"], mean, rtol=1e-3, atol=1e-4)
+
+
+def test_training_gives_the_network_what_inference_gives_it(data: Sources, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    checkpoints.save(checkpoints.synthetic(load("xs"), COCO_17, seed=1), path)
+    training = Training(SETTINGS, data, tmp_path / "run", workers=0, device="cpu")
+    training.start_from(path)
+    picture = data.pictures.read(data.labelled[0].name)
+    rgb = torch.from_numpy(picture[:, :, ::-1].transpose(2, 0, 1).copy())[None]
+    found = training.average.network(training.normalised(rgb))
+    for ours, truth in zip(found, ReferenceNetwork(checkpoints.load(path)).maps(picture)):
+        assert np.allclose(ours[0].numpy(), truth, rtol=1e-3, atol=1e-4 * np.abs(truth).max())
 
 
 def test_a_larger_size_takes_what_fits_of_a_smaller_one(data: Sources, tmp_path: Path) -> None:
