@@ -1,6 +1,7 @@
 """Whether this program may use a camera, and why one does not open."""
 
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from engine.errors import SourceError
 from engine.sources.camera_list import CameraInfo
+
+logger = logging.getLogger(__name__)
 
 # AVAuthorizationStatus of AVFoundation.
 NOT_ASKED, AUTHORISED = 0, 3
@@ -32,7 +35,11 @@ def check_access(camera: CameraInfo, platform: str = sys.platform) -> None:
 
 def _ask_macos(name: str) -> None:
     # OpenCV asks from the main thread only and fails in any other one, so that is left to us; see engine.sources.
-    framework = importlib.import_module("AVFoundation")
+    try:
+        framework = importlib.import_module("AVFoundation")
+    except ImportError:
+        logger.warning("Without pyobjc-framework-AVFoundation nobody can ask macOS whether a camera may be used.")
+        return
     device, media = framework.AVCaptureDevice, framework.AVMediaTypeVideo
     status = device.authorizationStatusForMediaType_(media)
     if status == NOT_ASKED:

@@ -499,6 +499,14 @@ class TestAccess:
         self._macos(monkeypatch, before, granted)
         check_access(CameraInfo("FaceTime", "camera:FaceTime", ((cv2.CAP_AVFOUNDATION, 0),)), "darwin")
 
+    def test_macos_without_its_package_goes_on_and_says_so(self, monkeypatch, caplog: pytest.LogCaptureFixture) -> None:
+        def missing(name: str) -> None:
+            raise ModuleNotFoundError(name)
+
+        monkeypatch.setattr(camera_access.importlib, "import_module", missing)
+        check_access(CameraInfo("FaceTime", "camera:FaceTime", ((cv2.CAP_AVFOUNDATION, 0),)), "darwin")
+        assert "pyobjc-framework-AVFoundation" in caplog.text
+
     def _macos(self, monkeypatch: pytest.MonkeyPatch, before: int, granted: bool | None) -> None:
         status = [before]
 
