@@ -77,6 +77,7 @@ class MainWindow(QMainWindow):
         appearance.changed.connect(self.set_theme)
         self.set_theme()
         self._show_preferences(store.current)
+        self._show_sizes()
         self._restore()
 
     def start(self) -> None:
@@ -327,7 +328,6 @@ class MainWindow(QMainWindow):
     def _show_preferences(self, kept: Preferences) -> None:
         self.bar.show_preferences(kept)
         self.rail.show_preferences(kept, self.painter.mirrored)
-        self.bar.size_picker.show_sizes(sizes.find(kept.measured_ms), kept.inference.size)
         self.panel.setVisible(kept.window.panel and not self.isFullScreen())
         self.bar.panel.setChecked(kept.window.panel)
         self.stage.set_statistics(self.statistics, kept.overlays)
@@ -335,8 +335,15 @@ class MainWindow(QMainWindow):
             self.stage.toast(self.store.problem, kind="warning")
             self.store.problem = None
 
+    def _show_sizes(self) -> None:
+        """Reads the list of weights, so it is done only where something in it has changed."""
+        kept = self.store.current
+        self.bar.size_picker.show_sizes(sizes.find(kept.measured_ms), kept.inference.size)
+
     def _preferences_changed(self, before: Preferences, now: Preferences) -> None:
         self._show_preferences(now)
+        if (now.measured_ms, now.inference.size) != (before.measured_ms, before.inference.size):
+            self._show_sizes()
         if now.theme != before.theme:
             self.appearance.show(now.theme)
         if now.inference != before.inference:

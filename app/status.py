@@ -1,5 +1,7 @@
 """The line below the picture: what is read, what runs on what, what was lost. And the same facts for the panel."""
 
+from functools import cache
+
 from PyQt6.QtCore import QCoreApplication
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
@@ -81,10 +83,16 @@ def facts(source: SourceInfo | None, size: str, result: LiveResult | None, threa
     rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}" if fine else "–"
     rows[translate("Status", "Joints")] = result.poses.skeleton.name if result else "–"
     rows[translate("Status", "Runs on")] = "CPU · TVM"
-    target = targets.load(None, threads)
+    target = _target(threads)
     rows[translate("Status", "Target")] = target.name
     rows[translate("Status", "Threads")] = str(target.threads)
     return rows
+
+
+@cache
+def _target(threads: int | None) -> targets.Target:
+    """Read once: the facts are told several times a second."""
+    return targets.load(None, threads)
 
 
 def network_line(rows: dict[str, str]) -> str:
