@@ -3,13 +3,21 @@
 import time
 from collections.abc import Callable
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 TOAST_MS = 8000
-TOAST_WIDTH = 380
+CARD_WIDTH, TOAST_WIDTH = 360, 380
 SLOW_S = 3  # from then on it helps to see that time passes
 Action = tuple[str, Callable[[], None]]
+
+
+def wrap(label: QLabel, text: str, width: int) -> None:
+    """Gives the label the height that the text has at this width: a layout over the picture would cut it."""
+    label.setWordWrap(True)
+    label.setText(text)
+    label.ensurePolished()
+    label.setFixedSize(width, label.heightForWidth(width))
 
 
 class Toast(QFrame):
@@ -20,12 +28,9 @@ class Toast(QFrame):
         self.setObjectName("banner")
         self.setProperty("kind", kind)
         self.text = text
-        label = QLabel(text)
-        label.setWordWrap(True)
+        label = QLabel()
         label.ensurePolished()
-        # A label that wraps knows its height only for a given width.
-        width = min(TOAST_WIDTH, label.fontMetrics().horizontalAdvance(text) + 8)
-        label.setFixedSize(width, label.heightForWidth(width))
+        wrap(label, text, min(TOAST_WIDTH, label.fontMetrics().horizontalAdvance(text) + 8))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 10, 12, 10)
         layout.addWidget(label)
@@ -97,20 +102,14 @@ class Card(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
-        self.setMinimumWidth(300)
-        self.setMaximumWidth(520)
         self.title = QLabel()
         self.title.setObjectName("title")
-        self.title.setWordWrap(True)
         self.text = QLabel()
         self.text.setObjectName("faint")
-        self.text.setWordWrap(True)
-        self.text.setMinimumWidth(320)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.steps = QLabel()
         self.steps.setObjectName("faint")
-        self.steps.setWordWrap(True)
         self.buttons = QHBoxLayout()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 20, 24, 20)
@@ -157,8 +156,8 @@ class Card(QFrame):
         self.hide()
 
     def _show(self, title: str, text: str, actions: tuple[Action, ...]) -> None:
-        self.title.setText(title)
-        self.text.setText(text)
+        wrap(self.title, title, CARD_WIDTH)
+        wrap(self.text, text, CARD_WIDTH)
         self.setAccessibleName(f"{title}. {text}")
         while (item := self.buttons.takeAt(0)) is not None:
             old: QWidget | None = item.widget()
@@ -176,6 +175,5 @@ class Card(QFrame):
         seconds = time.monotonic() - self._since
         done = [f"✓  {text}" for text in self._step_texts[-4:-1]]
         now = [f"{self._step_texts[-1]}  ({seconds:.0f} s)"] if self._step_texts else [f"{seconds:.0f} s"]
-        self.steps.setText("\n".join(done + now))
-        self.steps.setAlignment(Qt.AlignmentFlag.AlignLeft)
+        wrap(self.steps, "\n".join(done + now), CARD_WIDTH)
         self.steps.show()

@@ -153,6 +153,7 @@ QHeaderView::section { background: transparent; color: $faint; border: none; pad
 
 #card { background: $raised; border: 1px solid $line; border-radius: 10px; }
 #card QPushButton { background: $hover; }
+#card QPushButton:default { background: $accent; color: $on_accent; border-color: $accent; }
 #banner { background: $raised; border: 1px solid $line; border-left: 4px solid $warning; border-radius: 6px; }
 #banner[kind="error"] { border-left-color: $record; }
 #banner[kind="good"] { border-left-color: $good; }
