@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -48,7 +49,9 @@ def obtain(
 ) -> Artifact:
     """The compiled network, from the cache or built now. Raises CompilerError where it can be neither read nor written."""
     metadata = _describe(checkpoint, height, width, target)
-    folder = cache_folder() / f"{checkpoint.architecture.name}-{width}x{height}-{target.name}-{_key(metadata)}"
+    # A searched network may be called anything.
+    name = re.sub(r"[^\w.-]", "_", checkpoint.architecture.name)[:40]
+    folder = cache_folder() / f"{name}-{width}x{height}-{target.name}-{_key(metadata)}"
     fault = _fault(folder, metadata)
     if fault is None:
         return Artifact(folder / LIBRARY, metadata)
