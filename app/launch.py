@@ -17,6 +17,7 @@ from app.icons import application_icon
 from app.live_worker import LiveWorker
 from app.main_window import MainWindow
 from app.preference_store import PreferenceStore
+from app.qt_environment import expect_display
 from app.session_options import live_options
 
 AWAKE_MS = 200
@@ -24,6 +25,7 @@ AWAKE_MS = 200
 
 def main(args: argparse.Namespace) -> int:
     """Shows the window until it is closed. Returns the exit code. args: those of app.options."""
+    expect_display()
     names = ("source", "size", "theme", "language", "threads")
     given = {name: value for name in names if (value := getattr(args, name)) is not None}
     QApplication.setApplicationName("litepose-live")
