@@ -19,7 +19,6 @@ from engine.types import Candidates
 CPU = 1  # DLPack's device type
 POOLED = 2  # the virtual machine's allocator that reuses memory
 ALIGNMENT = 64  # bytes; the kernels load whole vectors
-Array = NDArray[np.float32]
 
 
 @cache

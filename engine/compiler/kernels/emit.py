@@ -18,8 +18,7 @@ from tvm.script.ir_builder import tirx as T
 Expr = Any  # a TensorIR expression or a Python number
 RELU6 = (0.0, 6.0)
 RELU = (0.0, None)
-LINEAR = (None, None)
-Clip = tuple[float | None, float | None]
+Clip = tuple[float, float | None]  # lowest and highest value; None: no highest
 # Input channels whose multiply-adds are unrolled together. With more, LLVM loads ahead until it runs out of registers.
 UNROLL = 4
 
@@ -57,11 +56,8 @@ def scratch(shape: tuple[int, ...], dtype: str = "float32") -> Any:
 
 def clipped(value: Expr, clip: Clip) -> Expr:
     low, high = clip
-    if low is not None:
-        value = T.max(value, T.float32(low))
-    if high is not None:
-        value = T.min(value, T.float32(high))
-    return value
+    value = T.max(value, T.float32(low))
+    return value if high is None else T.min(value, T.float32(high))
 
 
 def zero_fill(buffer: Any, lanes: int, *index: Expr) -> None:

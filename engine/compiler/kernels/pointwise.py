@@ -1,4 +1,4 @@
-"""1×1 convolution as a register-tiled matrix product over pixels, with bias, residual and activation inside."""
+"""1×1 convolution as a register-tiled matrix product over pixels, with bias and residual inside."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,11 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from engine.compiler.kernels.emit import (
-    LINEAR,
-    Clip,
     Expr,
     Registers,
     Tile,
     argument,
     blocks,
-    clipped,
     over_tiles,
     prim_func,
 )
@@ -21,13 +18,12 @@ from engine.compiler.kernels.emit import (
 
 @dataclass(frozen=True, slots=True)
 class Pointwise:
-    """Y[o, p] = clip(bias[o] + residual[o, p] + Σ_i weight[o, i] · X[i, p]) for every pixel p."""
+    """Y[o, p] = bias[o] + residual[o, p] + Σ_i weight[o, i] · X[i, p] for every pixel p."""
 
     inputs: int
     outputs: int
     pixels: int
     residual: bool
-    clip: Clip = LINEAR
 
 
 def weight_offset(group_start: Expr, k: Expr, depth: int, vectors: int, lanes: int) -> Expr:
@@ -68,7 +64,7 @@ def pointwise(op: Pointwise, tile: Tile, pixels_per_task: int, lanes: int, name:
                         lambda k, o: w[weight_offset(first, k, op.inputs, vectors, lanes) + o],
                     )
                     with acc.each() as (p, j, v):
-                        T.buffer_store(y, clipped(acc[p, j, v], op.clip), [first + j, p0 + p, v])
+                        T.buffer_store(y, acc[p, j, v], [first + j, p0 + p, v])
 
                 over_tiles(pixels_per_task, tile.pixels, tile_of)
 
