@@ -7,7 +7,7 @@ import tvm
 from tvm import relax
 
 from engine.compiler.graph import GraphBuilder
-from engine.compiler.linking import link
+from engine.compiler.linking import linker
 from engine.compiler.targets import Target
 from engine.compiler.tiling import Core
 from models.checkpoints import Checkpoint
@@ -38,4 +38,4 @@ def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Tar
     tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
     with tvm_target:
         executable = relax.build(module, target=tvm_target, relax_pipeline=_pipeline)
-    executable.export_library(str(library), fcompile=link)
+    executable.export_library(str(library), fcompile=linker(target.triple))

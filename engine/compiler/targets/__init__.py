@@ -1,69 +1,253 @@
-"""What a network is compiled for: presets beside this module, and the one that fits this machine. Never imports TVM."""
+"""What a network is compiled for: presets beside this module, the one that fits this machine, and a user's own.
+
+A preset is a YAML file, and so is a user's own target:
+
+description:   which machines.
+tvm:           TVM's target dictionary. Its mtriple, such as aarch64-linux-gnu, is left out where this machine compiles
+               for itself: then the compiler's own default fits the system.
+lanes:         floats of a vector register; also the channel block of the layout.
+registers:     vector registers.
+cores:         workers that share a kernel's tasks on such a machine. Default: this machine's.
+cache_kib:     [first level for data, second level, …] of one core.
+clock_ghz:     of these cores.
+fma_per_cycle: float32 multiply-adds that one core can finish in a cycle, as its designer publishes it.
+features:      instruction sets that the code needs, under NumPy's names.
+parts:         ARM cores, as "implementer/part", for which detection chooses the preset.
+
+Never imports TVM.
+"""
 
 import json
-import os
-import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import yaml
 
+from engine.compiler import host
+from engine.compiler.host import ARCHITECTURES, MOST_THREADS, Host
 from engine.errors import CompilerError
 
+__all__ = ["MOST_THREADS", "Choice", "Target", "available", "choose", "default_threads", "host_preset", "load"]
+
 FOLDER = Path(__file__).parent
-MOST_THREADS = 8  # more workers than this only wait for each other on networks of this size
+LIMITS = {"lanes": (1, 64), "registers": (4, 64), "cores": (1, 256), "fma_per_cycle": (1, 256)}
+KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", *LIMITS}
+OPTIONAL = KEYS - {"tvm", "lanes", "registers"}
+SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """name: of the preset. tvm: TVM's target dictionary. lanes: floats of a vector register. registers: vector registers.
-    threads: workers that share a kernel's tasks."""
+    """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. For the rest see this
+    module; what is not known is empty or None."""
 
     name: str
     tvm: dict[str, Any]
     lanes: int
     registers: int
     threads: int
+    description: str = ""
+    cache_kib: tuple[int, ...] = ()
+    clock_ghz: float | None = None
+    fma_per_cycle: int | None = None
+    features: tuple[str, ...] = ()
 
     def identity(self) -> str:
         """All that changes the compiled code, as text."""
-        return json.dumps([self.tvm, self.lanes, self.registers, self.threads], sort_keys=True)
+        return json.dumps([self.tvm, self.lanes, self.registers, self.threads, self.cache_kib], sort_keys=True)
+
+    @property
+    def kind(self) -> str:
+        """TVM's name of the code generator: "llvm" for processors."""
+        return str(self.tvm["kind"])
+
+    @property
+    def triple(self) -> str:
+        """Processor and system that the library is for, as LLVM names them; "" for this machine."""
+        place = self.tvm.get("host", {}) if self.kind != "llvm" else self.tvm
+        return str(place.get("mtriple", "")) if isinstance(place, dict) else ""
+
+    @property
+    def architecture(self) -> str:
+        """ "x86-64", "aarch64", or what the triple calls any other one."""
+        machine = self.triple.partition("-")[0].lower()
+        return ARCHITECTURES.get(machine, machine) if machine else host.detect().architecture
+
+    def fault_here(self) -> str | None:
+        """Why this machine cannot run code for the target, or None if it can."""
+        here = host.detect()
+        if self.architecture != here.architecture:
+            return f"is for {self.architecture}, and this machine is {here.architecture}"
+        missing = [name for name in self.features if name not in here.features]
+        return f"needs {', '.join(missing)}, which this machine's processor has not" if missing else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The preset that fits a machine, and the reason in a few words."""
+
+    name: str
+    reason: str
 
 
 def available() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def load(name: str | None = None, threads: int | None = None) -> Target:
-    """A preset by name, or the one that fits this machine. Raises CompilerError with the known names for any other."""
-    name = name or host_preset()
-    if name not in available():
-        raise CompilerError(f"Unknown target “{name}”. Choose one of {', '.join(available())}.")
-    content = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Target(name, content["tvm"], content["lanes"], content["registers"], threads or default_threads())
+def load(name: str | None = None, threads: int | None = None, *, here: bool = True) -> Target:
+    """A preset by name, a user's own target, or the preset that fits this machine.
+
+    name: of a preset; a YAML file like a preset; TVM's target dictionary as JSON; None for this machine's preset.
+    here: whether this machine is to run the network. Raises CompilerError where it cannot.
+
+    Raises CompilerError with the known names for an unknown one, and where a user's own target makes no sense.
+    """
+    own = choose().name
+    target = _read(name or own, threads)
+    if here or target.name == own:
+        if fault := target.fault_here():
+            raise CompilerError(
+                f"The target “{target.name}” {fault}. To compile for another machine, use main.py compile --target "
+                f"{target.name} --export DIR."
+            )
+        if target.kind == "llvm":
+            target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
+    return target
 
 
-def default_threads() -> int:
-    """Physical cores that this process may use."""
-    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    return max(1, min(cores, allowed, MOST_THREADS))
+def choose(machine: Host | None = None) -> Choice:
+    """The richest preset that a machine's processor can run; this machine's if none is given."""
+    machine = machine or host.detect()
+    if machine.architecture == "aarch64":
+        return _choose_arm(machine)
+    if machine.architecture != "x86-64":
+        raise CompilerError(
+            f"This machine's processor ({machine.architecture}) is not supported: it must be x86-64 or 64-bit ARM."
+        )
+    for name in ("x86-64-v4", "x86-64-v3"):
+        needed = _content(name)["features"]
+        if set(needed) <= machine.features:
+            return Choice(name, f"the processor has {', '.join(needed)}")
+    return Choice("x86-64-v2", "the processor has no AVX2")
+
+
+def _choose_arm(machine: Host) -> Choice:
+    if machine.system == "Darwin":
+        return Choice("apple-silicon", "an Apple processor")
+    part = machine.groups[0].part if machine.groups else ""
+    for name in available():
+        content = _content(name)
+        if part and part in content.get("parts", []) and set(content.get("features", [])) <= machine.features:
+            return Choice(name, f"the fastest cores are of part {part}")
+    if not part or part == "/":
+        return Choice("generic-aarch64", "the system does not tell which ARM core it is")
+    return Choice("generic-aarch64", f"no preset knows the cores' part {part}")
 
 
 def host_preset() -> str:
-    """The richest preset that this machine's processor can run."""
-    machine = platform.machine().lower()
-    if machine in ("aarch64", "arm64"):
-        return "generic-aarch64"
-    if machine not in ("x86_64", "amd64"):
-        raise CompilerError(f"This machine's processor ({machine}) is not supported: it must be x86-64 or 64-bit ARM.")
-    # NumPy asks the processor at import on every platform; np.show_runtime() prints the same table.
-    features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
-    if all(features.get(name) for name in ("AVX512F", "AVX512CD", "AVX512_SKX")):
-        return "x86-64-v4"
-    if features.get("AVX2") and features.get("FMA3"):
-        return "x86-64-v3"
-    return "x86-64-v2"
+    """The preset that fits this machine."""
+    return choose().name
+
+
+def default_threads() -> int:
+    """Workers that are fastest on this machine."""
+    return host.detect().threads()
+
+
+@cache
+def _content(name: str) -> dict[str, Any]:
+    """Of a preset."""
+    content: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def _read(text: str, threads: int | None) -> Target:
+    if text.lstrip().startswith("{"):
+        return _from_dictionary(text, threads)
+    if Path(text).suffix in SUFFIXES:
+        return _from_file(Path(text), threads)
+    if text not in available():
+        raise CompilerError(
+            f"Unknown target “{text}”. Choose one of {', '.join(available())}, a YAML file like theirs, or TVM's target "
+            'dictionary as JSON, such as {"kind": "llvm", "mcpu": "znver4"}.'
+        )
+    # A machine's own preset uses what this very machine has.
+    return _target(text, _content(text), threads or (default_threads() if text == choose().name else None))
+
+
+def _from_file(path: Path, threads: int | None) -> Target:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise CompilerError(f"The target “{path}” cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise CompilerError(f"The target “{path}” has no keys. Take one of {FOLDER} as an example.")
+    return _target(path.stem, content, threads)
+
+
+def _from_dictionary(text: str, threads: int | None) -> Target:
+    try:
+        tvm = json.loads(text)
+    except ValueError as error:
+        raise CompilerError(f"The target {text} is no JSON dictionary: {error}.") from error
+    if not isinstance(tvm.get("kind"), str):
+        raise CompilerError(f"The target {text} lacks a “kind”, such as llvm.")
+    if tvm["kind"] != "llvm":
+        raise CompilerError(
+            f"The target {text} is of kind “{tvm['kind']}”. As JSON only llvm is taken; write a YAML file."
+        )
+    from engine.compiler.vectors import vectors_of
+
+    found = vectors_of(tvm)
+    content = {"tvm": tvm, "lanes": found.lanes, "registers": found.registers, "features": list(found.features)}
+    if "num-cores" in tvm:
+        content["cores"] = tvm["num-cores"]
+    return _target(str(tvm.get("mcpu", "custom")), content, threads)
+
+
+def _target(name: str, content: dict[str, Any], threads: int | None) -> Target:
+    """Checks what a user may have written by hand."""
+    _check(name, content)
+    return Target(
+        name,
+        content["tvm"],
+        content["lanes"],
+        content["registers"],
+        threads or content.get("cores") or default_threads(),
+        str(content.get("description", "")),
+        tuple(content.get("cache_kib", ())),
+        content.get("clock_ghz"),
+        content.get("fma_per_cycle"),
+        tuple(content.get("features", ())),
+    )
+
+
+def _check(name: str, content: dict[str, Any]) -> None:
+    def fault(reason: str) -> CompilerError:
+        return CompilerError(f"The target “{name}” {reason}.")
+
+    unknown, missing = set(content) - KEYS, KEYS - OPTIONAL - set(content)
+    if unknown or missing:
+        raise fault(
+            f"has the unknown key “{min(unknown)}”; known are {', '.join(sorted(KEYS))}"
+            if unknown
+            else f"lacks the key “{min(missing)}”"
+        )
+    tvm = content["tvm"]
+    if not isinstance(tvm, dict) or not isinstance(tvm.get("kind"), str):
+        raise fault("needs “tvm” to be TVM's dictionary with a “kind”, such as {kind: llvm, mcpu: cortex-a76}")
+    for key, (least, most) in LIMITS.items():
+        value = content.get(key)
+        if key in content and (not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most):
+            raise fault(f"needs “{key}” to be a whole number from {least} to {most}, not {value!r}")
+    caches = content.get("cache_kib", [])
+    if not isinstance(caches, list) or not all(isinstance(size, int) and size > 0 for size in caches):
+        raise fault(f"needs “cache_kib” to be a list of sizes in KiB, not {caches!r}")
+    clock = content.get("clock_ghz", 1.0)
+    if not isinstance(clock, int | float) or not 0.01 < clock < 100:
+        raise fault(f"needs “clock_ghz” to be a number, not {clock!r}")
+    for key in ("features", "parts"):
+        if not isinstance(content.get(key, []), list):
+            raise fault(f"needs “{key}” to be a list of names")
