@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -61,7 +61,7 @@ def export(
     """
     options = live_options(order.kept)
     estimator = PoseEstimator.load(options.size, input_mode=options.input_mode, threads=options.threads, progress=say)
-    estimator.settings = replace(estimator.settings, **options.thresholds)
+    estimator.settings = options.grouping(estimator.settings)
     tracker, smoother, trails = Tracker(), Smoother(), Trails()
     drawing = drawing_settings(order.kept)
     try:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from engine.decode.grouping import GroupingSettings
 from engine.live.following import Following
 from engine.live.loader import Builder, Estimator, EstimatorFactory
 from engine.live.mailbox import Mailbox
@@ -67,8 +66,7 @@ class InferenceLoop:
         self._source_ended = threading.Event()
         self._orders = threading.Lock()
         self._ordered_size: str | Path | None = None
-        self._thresholds = options.thresholds
-        self._thresholds_changed = False
+        self._grouping_changed = False
         self._change: NetworkChange | None = self._load(options.size)
         self._switching = False
         self._left: list[threading.Thread] = []
@@ -99,11 +97,11 @@ class InferenceLoop:
         with self._orders:
             self._ordered_size = size
 
-    def set_thresholds(self, thresholds: dict[str, float]) -> None:
-        """joint_threshold and person_threshold of GroupingSettings; they stay when the size is switched."""
+    def set_grouping(self, options: LiveOptions) -> None:
+        """Their thresholds and number of people hold from the next frame on, and stay when the size is switched."""
         with self._orders:
-            self._thresholds = thresholds
-            self._thresholds_changed = True
+            self._options = options
+            self._grouping_changed = True
 
     def follow(self, tracking: bool, smoothing: bool) -> None:
         self._following.switch(tracking, smoothing)
@@ -132,23 +130,14 @@ class InferenceLoop:
     def _obey(self) -> None:
         with self._orders:
             size, self._ordered_size = self._ordered_size, None
-            changed, self._thresholds_changed = self._thresholds_changed, False
+            changed, self._grouping_changed = self._grouping_changed, False
         if changed and self._estimator is not None:
-            self._estimator.settings = self._with_thresholds(self._estimator.settings)
+            self._estimator.settings = self._options.grouping(self._estimator.settings)
             self._show_again = True
         if size is not None:
             self._give_up_change()
             self._change = self._load(size)
             self._say_switching(True)
-
-    def _with_thresholds(self, settings: GroupingSettings) -> GroupingSettings:
-        with self._orders:
-            wanted = self._thresholds
-        return replace(
-            settings,
-            joint_threshold=wanted.get("joint_threshold", settings.joint_threshold),
-            person_threshold=wanted.get("person_threshold", settings.person_threshold),
-        )
 
     def _load(self, size: str | Path, estimator: Estimator | None = None) -> NetworkChange:
         return NetworkChange(
@@ -188,7 +177,7 @@ class InferenceLoop:
         assert frame_size is not None
         first, self._change = self._estimator is None, None
         if change.new:
-            estimator.settings = self._with_thresholds(estimator.settings)
+            estimator.settings = self._options.grouping(estimator.settings)
             self._estimator, self._size, self._ready_for = estimator, change.size, set()
             self._show_again = True
         self._ready_for.add(frame_size)

@@ -1,10 +1,11 @@
 """What a live session is asked to do, and what it says back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from engine.decode.grouping import GroupingSettings
 from engine.drawing import DrawingSettings
 from engine.errors import UsageError
 from engine.live.recording import RecordingOptions
@@ -34,6 +35,7 @@ class LiveOptions:
     threads:         workers of the network; None means as many as suit this machine.
     joint_threshold, person_threshold: scores from which on joints and people are shown; None means those that the
                      weights were published with.
+    max_people:      the best ones are kept; None means as many as the weights were published with.
     tracking:        people get ids.
     smoothing:       joints are smoothed over time; needs tracking, and does nothing without it.
     file_mode:       loss-free or as a camera; live sources are always read as cameras.
@@ -50,6 +52,7 @@ class LiveOptions:
     threads: int | None = None
     joint_threshold: float | None = None
     person_threshold: float | None = None
+    max_people: int | None = None
     tracking: bool = True
     smoothing: bool = True
     file_mode: FileMode = FileMode.LOSS_FREE
@@ -58,15 +61,21 @@ class LiveOptions:
     recording: RecordingOptions | None = None
     stall_s: float = 2.0
 
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Those that are not as published, by the names of GroupingSettings."""
-        values = {"joint_threshold": self.joint_threshold, "person_threshold": self.person_threshold}
-        return {name: value for name, value in values.items() if value is not None}
+    def grouping(self, published: GroupingSettings) -> GroupingSettings:
+        """The settings that weights were published with, changed where these options say something else."""
+        wanted = {
+            "joint_threshold": self.joint_threshold,
+            "person_threshold": self.person_threshold,
+            "max_people": self.max_people,
+        }
+        return replace(published, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        if any(not 0 <= value <= 1 for value in self.thresholds.values()):
+        thresholds = (self.joint_threshold, self.person_threshold)
+        if any(value is not None and not 0 <= value <= 1 for value in thresholds):
             raise UsageError("A threshold is a score between 0 and 1.")
+        if self.max_people is not None and self.max_people < 1:
+            raise UsageError(f"At least one person must be looked for, not {self.max_people}.")
 
 
 class EventKind(StrEnum):

@@ -157,16 +157,19 @@ class LiveSession:
         else:
             self._options = replace(self._options, source=text, source_settings=settings)
 
-    def set_thresholds(self, *, joint: float | None = None, person: float | None = None) -> None:
-        """The score that a joint and a person must have to be shown."""
+    def set_thresholds(
+        self, *, joint: float | None = None, person: float | None = None, max_people: int | None = None
+    ) -> None:
+        """The score that a joint and a person must have to be shown, and how many people at most; None: as it was."""
         old = self._options
         self._options = replace(
             old,
             joint_threshold=old.joint_threshold if joint is None else joint,
             person_threshold=old.person_threshold if person is None else person,
+            max_people=old.max_people if max_people is None else max_people,
         )
         if self._pipeline is not None:
-            self._pipeline.loop.set_thresholds(self._options.thresholds)
+            self._pipeline.loop.set_grouping(self._options)
 
     def set_tracking(self, on: bool) -> None:
         self._options = replace(self._options, tracking=on)

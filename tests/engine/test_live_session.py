@@ -367,12 +367,15 @@ def test_thresholds_hold_from_the_next_frame_on_and_over_a_change_of_size():
     with Watched(Sources(camera=camera()), networks) as watched:
         watched.wait_state(S.RUNNING)
         published = networks.made[0].settings.person_threshold
-        watched.session.set_thresholds(joint=0.4)
+        watched.session.set_thresholds(joint=0.4, max_people=2)
         wait_for(lambda: networks.made[0].settings.joint_threshold == 0.4)
         watched.session.switch_size("s")
         watched.wait_event(EventKind.SIZE)
         assert networks.made[1].settings.joint_threshold == 0.4
         assert networks.made[1].settings.person_threshold == published
+        assert networks.made[1].settings.max_people == 2
+        with pytest.raises(UsageError, match="one person"):
+            watched.session.set_thresholds(max_people=0)
         with pytest.raises(UsageError, match="between 0 and 1"):
             watched.session.set_thresholds(person=1.5)
 
