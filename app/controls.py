@@ -202,7 +202,7 @@ class Bar(QWidget):
 
     def _change_recording(self, **changes: object) -> None:
         values = {name: getattr(self._recording, name) for name in ("picture", "keypoints", "folder")} | changes
-        self._recording = Recording(**values)  # type: ignore[arg-type]
+        self._recording = Recording(**values)
         self.recording_changed.emit(self._recording)
 
 

@@ -116,7 +116,7 @@ class Timeline(QWidget):
 
     def _stepped(self, action: int) -> None:
         """Keys and the wheel; dragging tells by sliderMoved."""
-        if action != QSlider.SliderAction.SliderMove.value:
+        if QSlider.SliderAction(action) is not QSlider.SliderAction.SliderMove:
             self.seek_wanted.emit(self.slider.sliderPosition() / PER_SECOND)
 
     def _tool(self, tip: str) -> QToolButton:

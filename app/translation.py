@@ -21,9 +21,10 @@ class FileTranslator(QTranslator):
         super().__init__(parent)
         self.sentences = read(path)
 
-    def translate(
+    def translate(  # type: ignore[override]
         self, context: str | None, source: str | None, disambiguation: str | None = None, n: int = -1
     ) -> str | None:
+        """None, which PyQt6's type hints forbid, tells Qt to ask the next translator; "" would be shown."""
         forms = self.sentences.get((context or "", source or ""))
         if not forms:
             return None

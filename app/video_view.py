@@ -92,7 +92,8 @@ class VideoView(QWidget):
         pixels = self.picture.pixels
         height, width = pixels.shape[:2]
         # The image borrows the array's memory and lives for this call only; the array is held by self.picture.
-        image = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)
+        # (PyQt6's type hints know of bytes only; it takes whatever has a buffer.)
+        image = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB32)  # type: ignore[call-overload]
         target = self.picture_rectangle()
         ratio = self.devicePixelRatioF()
         if abs(target.width() * ratio - width) < 0.5 and abs(target.height() * ratio - height) < 0.5:
