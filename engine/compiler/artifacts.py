@@ -4,8 +4,8 @@ A folder holds the library and its metadata with the library's SHA-256, and appe
 that another process sees all of it or nothing.
 """
 
+import contextlib
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -14,29 +14,20 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from engine.compiler import ffi
+from engine.compiler import ffi, library, pruning
+from engine.compiler.library import LIBRARY, METADATA, Artifact
 from engine.compiler.targets import Target
+from engine.compiler.versions import kernels_version, tvm_version
 from engine.errors import CompilerError
 from models.checkpoints import Checkpoint
 
-LIBRARY, METADATA = "network.so", "metadata.json"
 Progress = Callable[[str], None]
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """library: the shared library. metadata: what it was compiled from and for."""
-
-    library: Path
-    metadata: dict[str, Any]
 
 
 def cache_folder() -> Path:
@@ -49,15 +40,22 @@ def obtain(
 ) -> Artifact:
     """The compiled network, from the cache or built now. Raises CompilerError where it can be neither read nor written."""
     metadata = _describe(checkpoint, height, width, target)
-    # A searched network may be called anything.
-    name = re.sub(r"[^\w.-]", "_", checkpoint.architecture.name)[:40]
-    folder = cache_folder() / f"{name}-{width}x{height}-{target.name}-{_key(metadata)}"
-    fault = _fault(folder, metadata)
+    # A searched network may be called anything, and so may a user's own target.
+    name, of_target = (re.sub(r"[^\w.-]", "_", text)[:40] for text in (checkpoint.architecture.name, target.name))
+    folder = cache_folder() / f"{name}-{width}x{height}-{of_target}-{_key(metadata)}"
+    fault = library.fault(folder, metadata)
     if fault is None:
+        _mark_used(folder)
         return Artifact(folder / LIBRARY, metadata)
     if folder.exists():
         log.warning("The compiled network %s %s; it is built again.", folder, fault)
     return _build(checkpoint, height, width, target, folder, metadata, progress or (lambda step: None))
+
+
+def _mark_used(folder: Path) -> None:
+    """The metadata's time tells when a network was last used. A cache that may only be read is used all the same."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / METADATA)
 
 
 def _describe(checkpoint: Checkpoint, height: int, width: int, target: Target) -> dict[str, Any]:
@@ -70,41 +68,13 @@ def _describe(checkpoint: Checkpoint, height: int, width: int, target: Target) -
         "height": height,
         "width": width,
         "target": target.identity(),
-        "kernels": _kernels_version(),
-        "tvm": importlib.metadata.version("apache-tvm"),
+        "kernels": kernels_version(),
+        "tvm": tvm_version(),
     }
 
 
 def _key(metadata: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@cache
-def _kernels_version() -> str:
-    """Changes whenever the source of the compiler does, so that no old library outlives its kernels."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted([*root.glob("*.py"), *(root / "kernels").glob("*.py")]):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _fault(folder: Path, expected: dict[str, Any]) -> str | None:
-    """Why the artifact in `folder` cannot be used, or None if it can."""
-    try:
-        stored = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-        library = (folder / LIBRARY).read_bytes()
-    except FileNotFoundError:
-        return "is incomplete"
-    except (OSError, ValueError) as error:
-        return f"cannot be read ({error})"
-    if not isinstance(stored, dict):
-        return "has unreadable metadata"
-    if {key: stored.get(key) for key in expected} != expected:
-        return "was made from something else"
-    if stored.get("sha256") != hashlib.sha256(library).hexdigest():
-        return "is damaged"
-    return None
 
 
 def _build(
@@ -121,7 +91,7 @@ def _build(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A folder of our own: whoever else builds the same network has another.
-        building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+        building = Path(tempfile.mkdtemp(prefix=f"{pruning.BUILDING}{os.getpid()}-", dir=folder.parent))
     except OSError as error:
         raise _unwritable(folder.parent, error) from error
     try:
@@ -131,11 +101,10 @@ def _build(
 
         progress(f"Compiling {name}")
         compile_network(checkpoint, height, width, target, building / LIBRARY)
-        digest = hashlib.sha256((building / LIBRARY).read_bytes()).hexdigest()
         seconds = round(time.monotonic() - started, 1)
-        text = json.dumps({**metadata, "sha256": digest, "build_seconds": seconds}, indent=1)
-        (building / METADATA).write_text(text, encoding="utf-8")
+        library.describe(building, {**metadata, "build_seconds": seconds})
         _publish(building, folder, metadata)
+        pruning.prune(pruning.survey(folder.parent), pruning.KEPT_S)
         progress(f"Built {name} in {seconds} s")
     except OSError as error:
         raise _unwritable(folder.parent, error) from error
@@ -151,12 +120,12 @@ def _publish(building: Path, folder: Path, metadata: dict[str, Any]) -> None:
             building.rename(folder)
             return
         except OSError:
-            if _fault(folder, metadata) is None:
+            if library.fault(folder, metadata) is None:
                 return
             if not folder.exists():
                 raise
             # A bad one is in the way: step it aside first, because a folder in use cannot be replaced in one step.
-            aside = Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+            aside = Path(tempfile.mkdtemp(prefix=f"{pruning.REPLACED}{os.getpid()}-", dir=folder.parent))
             try:
                 folder.rename(aside / "old")
             except FileNotFoundError:

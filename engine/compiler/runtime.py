@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiler import ffi
-from engine.compiler.artifacts import Artifact
+from engine.compiler.library import Artifact
 from engine.errors import CompilerError
 from engine.types import Candidates
 
@@ -70,7 +70,9 @@ class CompiledNetwork:
         self.height, self.width = int(artifact.metadata["height"]), int(artifact.metadata["width"])
         self.picture: NDArray[np.uint8] = aligned((self.height, self.width, 3), np.uint8)
         try:
-            machine = runtime.load_module(str(artifact.library))["vm_load_executable"]()
+            # Kept alive, every network that was ever loaded would keep its weights in memory until the process ends.
+            library = runtime.load_module(str(artifact.library), keep_module_alive=False)
+            machine = library["vm_load_executable"]()
             machine["vm_initialization"](CPU, 0, POOLED)
             self._maps, self._candidates = machine["maps"], machine["candidates"]
         except (RuntimeError, AttributeError, OSError) as error:

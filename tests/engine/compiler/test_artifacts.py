@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.compiler import artifacts, targets
+from engine.compiler.library import METADATA, Artifact
 from engine.errors import CompilerError
 from models import architecture, checkpoints
 from models.checkpoints import Checkpoint
@@ -38,7 +39,7 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return written
 
 
-def obtain(checkpoint: Checkpoint, height: int = 64, width: int = 64, **options: str) -> artifacts.Artifact:
+def obtain(checkpoint: Checkpoint, height: int = 64, width: int = 64, **options: str) -> Artifact:
     return artifacts.obtain(checkpoint, height, width, targets.load(options.get("target"), threads=1))
 
 
@@ -65,7 +66,7 @@ def test_what_cannot_be_trusted_is_built_again(
     damage: str, checkpoint: Checkpoint, builds: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     library = obtain(checkpoint).library
-    metadata = library.parent / artifacts.METADATA
+    metadata = library.parent / METADATA
     if damage == "truncated":
         library.write_bytes(library.read_bytes()[:4])
     elif damage == "corrupted":
@@ -91,13 +92,13 @@ def test_an_upgraded_compiler_builds_again(
     checkpoint: Checkpoint, builds: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     obtain(checkpoint)
-    monkeypatch.setattr(artifacts, "_kernels_version", lambda: "another")
+    monkeypatch.setattr(artifacts, "kernels_version", lambda: "another")
     obtain(checkpoint)
     assert len(builds) == 2
 
 
 def test_several_builders_at_once_do_not_harm_each_other(checkpoint: Checkpoint, builds: list[Path]) -> None:
-    found: list[artifacts.Artifact] = []
+    found: list[Artifact] = []
     threads = [threading.Thread(target=lambda: found.append(obtain(checkpoint))) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -1,0 +1,37 @@
+"""What compiled networks depend on beside their weights and target: our kernels and TVM."""
+
+import hashlib
+import importlib.metadata
+from functools import cache
+from pathlib import Path
+
+# Parts of this package that store, find and run networks, and have no say in what is compiled.
+AROUND = {
+    "__init__",
+    "artifacts",
+    "export",
+    "ffi",
+    "host",
+    "library",
+    "pruning",
+    "runtime",
+    "targets",
+    "vectors",
+    "versions",
+}
+
+
+@cache
+def kernels_version() -> str:
+    """Changes whenever the source of the compiler does, so that no old library outlives its kernels."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.with_suffix("").parts[0] not in AROUND:
+            digest.update(place.as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def tvm_version() -> str:
+    return importlib.metadata.version("apache-tvm")
