@@ -1,5 +1,8 @@
 """Picture in, people out: the compiled path against the reference path, with the weights that ship."""
 
+import gc
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -103,3 +106,21 @@ def test_what_does_not_exist_is_named() -> None:
         PoseEstimator.load("xs", input_mode="oblong")
     with pytest.raises(WeightsError, match="train"):
         PoseEstimator.load("l")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is known on Linux only")
+def test_a_network_that_nobody_uses_any_more_is_unloaded_and_its_results_stay() -> None:
+    def loaded() -> int:
+        return Path("/proc/self/maps").read_text(encoding="utf-8").count("network.so")
+
+    gc.collect()
+    before = loaded()
+    # A shape that no other test of this process has loaded.
+    estimator = PoseEstimator.load("xs", input_mode="64x96")
+    estimate = estimator.estimate(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))
+    peak = float(np.from_dlpack(estimate.maps[1]).max())
+    assert loaded() > before
+    del estimator
+    gc.collect()
+    assert loaded() == before
+    assert float(np.from_dlpack(estimate.maps[1]).max()) == peak
