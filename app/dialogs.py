@@ -7,6 +7,15 @@ from PyQt6.QtWidgets import QDialog, QHBoxLayout, QLabel, QLineEdit, QPlainTextE
 from app.icons import pixmap
 
 
+def ask(dialog: QDialog) -> bool:
+    """Shows a modal dialog until it is closed, and takes it away. -> whether it was accepted."""
+    try:
+        return bool(dialog.exec())
+    finally:
+        # Its parent would keep it as long as the window lives.
+        dialog.deleteLater()
+
+
 class ErrorDialog(QDialog):
     """A sentence, and what a bug report needs behind a button."""
 

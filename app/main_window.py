@@ -1,39 +1,34 @@
 """The window: it puts the parts together and connects them. What they do is theirs."""
 
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PyQt6.QtCore import QByteArray, Qt, QTimer
-from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QResizeEvent
-from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
+from PyQt6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent
+from PyQt6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QVBoxLayout, QWidget
 
-from app import sizes
 from app.actions import make_actions, make_menu
 from app.appearance import Appearance
 from app.capture import Capture
 from app.composition import Composer
 from app.controls import LOW, Bar, Rail
-from app.dialogs import AddressDialog, ErrorDialog
+from app.dialogs import ErrorDialog, ask
+from app.figures import Figures
+from app.file_export import FileExport
 from app.live_worker import LiveWorker
 from app.narrator import Narrator
 from app.painter import Painter
 from app.preference_store import PreferenceStore
 from app.preferences import Preferences
-from app.session_options import drawing_settings, live_options, source_settings
+from app.session_options import drawing_settings, live_options
 from app.shortcuts import ShortcutsSheet
+from app.size_choice import SizeChoice
+from app.source_choice import SourceChoice
 from app.source_list import SourceList
 from app.stage import Stage
-from app.statistics_panel import StatisticsPanel, report
-from app.status import StatusLine, facts, network_line
+from app.statistics_panel import StatisticsPanel
+from app.status import StatusLine
 from app.timeline import Timeline
-from app.timings import Timings
-from engine.live import Event, EventKind, SessionState, SourceInfo
-from engine.sources.video_file import VIDEO_SUFFIXES
-from engine.statistics import Statistics, statistics_lines
-
-if TYPE_CHECKING:
-    from app.export import ExportDialog
+from engine.live import Event, SessionState, SourceInfo
 
 SEEK_S = 5.0
 SWITCHES = (
@@ -66,10 +61,12 @@ class MainWindow(QMainWindow):
         self.narrator = Narrator(self.stage)
         self.capture = Capture(self.bar, self.stage, worker, store)
         self.sources = SourceList(self.bar.source)
-        self.timings = Timings(store)
-        self.statistics = Statistics()
-        self.source: SourceInfo | None = None
-        self._wanted = ""
+        self.source_choice = SourceChoice(
+            self, self.bar.source, self.sources, self.painter, self.narrator, worker, store
+        )
+        self.size_choice = SizeChoice(self.bar.size_picker, self.stage, self.narrator, worker, store)
+        self.figures = Figures(self.stage, self.panel, self.status, worker, store)
+        self.file_export = FileExport(self, self.capture, worker, store)
         self._closing = False
         self._lay_out()
         self._make_actions()
@@ -77,7 +74,7 @@ class MainWindow(QMainWindow):
         appearance.changed.connect(self.set_theme)
         self.set_theme()
         self._show_preferences(store.current)
-        self._show_sizes()
+        self.size_choice.show()
         self._restore()
 
     def start(self) -> None:
@@ -105,8 +102,8 @@ class MainWindow(QMainWindow):
 
     def _make_actions(self) -> None:
         does: dict[str, Any] = {
-            "choose_file": self.choose_file,
-            "choose_url": self.choose_address,
+            "choose_file": self.source_choice.ask_for_file,
+            "choose_url": self.source_choice.ask_for_address,
             "refresh": self.sources.look,
             "confidence_up": lambda: self._nudge_confidence(0.05),
             "confidence_down": lambda: self._nudge_confidence(-0.05),
@@ -114,7 +111,7 @@ class MainWindow(QMainWindow):
             "record": self.capture.toggle,
             "snapshot": self.capture.snapshot,
             "panel": lambda: self.store.change(panel=not self.store.current.window.panel),
-            "copy_report": self.copy_report,
+            "copy_report": self.figures.copy,
             "play": self.toggle_play,
             "step": self.worker.step,
             "back": lambda: self._jump(-SEEK_S),
@@ -124,7 +121,7 @@ class MainWindow(QMainWindow):
             "shortcuts": self.show_shortcuts,
             "quit": self.close,
         }
-        does |= {f"size_{name}": lambda name=name: self.choose_size(name) for name in ("xs", "s", "m", "l")}
+        does |= {f"size_{name}": lambda name=name: self.size_choice.choose(name) for name in ("xs", "s", "m", "l")}
         does |= {name: self.rail.buttons[name].click for name in SWITCHES}
         self.actions_by_name = make_actions(self, does)
         self.bar.menu.setMenu(make_menu(self.bar.menu, self.actions_by_name))
@@ -135,11 +132,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         bar, worker, store = self.bar, self.worker, self.store
-        bar.source.source_chosen.connect(self.open_source)
-        bar.source.file_wanted.connect(self.choose_file)
-        bar.source.address_wanted.connect(self.choose_address)
         bar.refresh_wanted.connect(self.sources.look)
-        bar.size_picker.size_chosen.connect(self.choose_size)
         bar.confidence.moved.connect(lambda value: store.change(confidence=value))
         bar.record_wanted.connect(self.capture.toggle)
         bar.snapshot_wanted.connect(self.capture.snapshot)
@@ -153,18 +146,19 @@ class MainWindow(QMainWindow):
         self.timeline.seek_wanted.connect(worker.seek)
         self.timeline.speed_wanted.connect(worker.set_speed)
         self.timeline.export_wanted.connect(self.export)
-        self.panel.copy_wanted.connect(self.copy_report)
+        self.panel.copy_wanted.connect(self.figures.copy)
         self.stage.double_clicked.connect(self.toggle_full_screen)
         self.stage.painted.connect(lambda picture: self.timeline.show_position(picture.frame.media_s))
         self.painter.first_picture.connect(self.narrator.first_picture)
         self.narrator.failed.connect(self.painter.blank)
         self.narrator.retry_wanted.connect(self._retry)
-        self.narrator.source_wanted.connect(self.open_source)
+        self.size_choice.start_wanted.connect(self._retry)
+        self.file_export.refused.connect(lambda text: self.stage.toast(text, kind="error"))
+        self.file_export.broken.connect(self.show_error)
         self.sources.first_found.connect(self._start_session)
         self.sources.refused.connect(lambda text: self.stage.toast(text, kind="warning"))
         self.composer.failed.connect(self.show_error)
         worker.happened.connect(self._hear)
-        worker.measured.connect(self._measured)
         worker.source_known.connect(self._source_known)
         worker.refused.connect(lambda text: self.stage.toast(text, kind="error"))
         worker.broken.connect(self.show_error)
@@ -172,47 +166,6 @@ class MainWindow(QMainWindow):
         store.not_saved.connect(self._not_saved)
 
     # What the user does
-
-    def open_source(self, text: str) -> None:
-        """A camera, a file, an address, the demo: while the old one goes on, until the new one shows its first picture."""
-        self._wanted = text
-        self.sources.add(text)
-        self.painter.forget()
-        if not self.worker.active:
-            self.narrator.begin()
-        self.narrator.switching(self.tr("Opening {name}…").format(name=self.sources.label(text)))
-        self.worker.switch_source(text, source_settings(self.store.current))
-
-    def choose_file(self) -> None:
-        suffixes = " ".join(f"*{suffix}" for suffix in VIDEO_SUFFIXES)
-        filters = f"{self.tr('Videos')} ({suffixes});;{self.tr('All files')} (*)"
-        path, _ = QFileDialog.getOpenFileName(self, self.tr("Open a file"), str(Path.home()), filters)
-        if path:
-            self.open_source(path)
-
-    def choose_address(self) -> None:
-        dialog = AddressDialog(self)
-        if dialog.exec():
-            self.open_source(dialog.address)
-
-    def choose_size(self, name: str) -> None:
-        """The running size goes on until the chosen one is ready."""
-        known = {size.name: size for size in sizes.find(self.store.current.measured_ms)}
-        if name not in known or not known[name].available:
-            how = sizes.HOW_TO_GET.format(size=name)
-            text = self.tr("There are no weights for size {size} yet. Get them with: {how}")
-            self.stage.toast(text.format(size=name.upper(), how=how), kind="warning")
-            return
-        if not self.worker.active:
-            self.worker.switch_size(name)
-            self.store.change(size=name)
-            self._retry()
-            return
-        if name == self.worker.running_size:
-            return
-        self.bar.size_picker.show_current(name)
-        self.narrator.switching(self.tr("Size {size} is on its way…").format(size=name.upper()))
-        self.worker.switch_size(name)
 
     def toggle_play(self) -> None:
         if self.worker.session.state is SessionState.PAUSED:
@@ -233,51 +186,15 @@ class MainWindow(QMainWindow):
             self.toggle_full_screen()
 
     def export(self) -> None:
-        """Of a file: every frame, however long it takes. The file stands still meanwhile."""
-        if self.source is None or self.source.live:
-            return
-        self.worker.pause()
-        from app.export import suggested_path
-
-        folder = self.capture.folder()
-        if folder is None:
-            return
-        path, _ = QFileDialog.getSaveFileName(
-            self, self.tr("Export"), str(suggested_path(folder, self.source.text)), "MP4 (*.mp4)"
-        )
-        if path:
-            self.export_to(Path(path))
-
-    def export_to(self, path: Path) -> "ExportDialog":
-        """Exports the file that is open; the dialog shows how far it is."""
-        from app.export import ExportDialog, ExportOrder
-
-        assert self.source is not None
-        video = path if path.suffix else path.with_suffix(".mp4")
-        kept = replace(
-            self.store.current, inference=replace(self.store.current.inference, size=self.worker.running_size)
-        )
-        dialog = ExportDialog(ExportOrder(self.source.text, video, kept), self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.finished_with.connect(self.capture.show_files)
-        dialog.refused.connect(lambda text: self.stage.toast(text, kind="error"))
-        dialog.broken.connect(self.show_error)
-        dialog.start()
-        return dialog
-
-    def copy_report(self) -> None:
-        clipboard = QGuiApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(report(self._facts(), statistics_lines(self.statistics)))
-            self.stage.toast(self.tr("The statistics are on the clipboard."))
+        self.file_export.ask(self.figures.source)
 
     def show_preferences(self) -> None:
         from app.preferences_dialog import PreferencesDialog
 
-        PreferencesDialog(self.store, self).exec()
+        ask(PreferencesDialog(self.store, self))
 
     def show_shortcuts(self) -> None:
-        ShortcutsSheet(self).exec()
+        ask(ShortcutsSheet(self))
 
     def show_error(self, message: str, details: str) -> None:
         """Not modal: video and recording go on behind it."""
@@ -290,38 +207,18 @@ class MainWindow(QMainWindow):
     def _hear(self, event: Event) -> None:
         self.narrator.hear(event)
         self.capture.hear(event)
+        self.size_choice.hear(event)
         self.timeline.show_playing(event.state is not SessionState.PAUSED)
         self.status.show_state(event.state)
-        if event.kind in (EventKind.SIZE, EventKind.WARNING):
-            running = self.worker.running_size
-            self.bar.size_picker.show_current(running)
-            if event.kind is EventKind.SIZE:
-                self.store.change(size=running)
-        if event.kind in (EventKind.SOURCE, EventKind.WARNING):
-            self.sources.show_current(self.worker.running_source)
-
-    def _measured(self, statistics: Statistics) -> None:
-        self.statistics = statistics
-        self.stage.set_statistics(statistics, self.store.current.overlays)
-        self.panel.add(statistics)
-        rows = self._facts()
-        self.panel.show_facts(rows)
-        self.status.show_network(network_line(rows))
-        self.status.show_statistics(statistics)
-        self.timings.measured(self.worker.running_size, statistics)
+        self.source_choice.hear(event)
 
     def _source_known(self, source: SourceInfo) -> None:
-        self.source = source
-        if source.text == self._wanted:  # remembered only once it works
-            self.store.change(source=source.text)
+        self.figures.show_source(source)
+        self.source_choice.remember(source)
         self.rail.show_preferences(self.store.current, self.painter.mirrored)
-        self.status.show_source(source)
         self.timeline.setVisible(bool(source.can_seek and source.duration_s))
         if source.duration_s:
             self.timeline.show_length(source.duration_s)
-
-    def _facts(self) -> dict[str, str]:
-        return facts(self.source, self.worker.running_size, self.worker.latest(), self.worker.session.options.threads)
 
     # Preferences
 
@@ -330,20 +227,15 @@ class MainWindow(QMainWindow):
         self.rail.show_preferences(kept, self.painter.mirrored)
         self.panel.setVisible(kept.window.panel and not self.isFullScreen())
         self.bar.panel.setChecked(kept.window.panel)
-        self.stage.set_statistics(self.statistics, kept.overlays)
+        self.figures.show_lines()
         if self.store.problem:
             self.stage.toast(self.store.problem, kind="warning")
             self.store.problem = None
 
-    def _show_sizes(self) -> None:
-        """Reads the list of weights, so it is done only where something in it has changed."""
-        kept = self.store.current
-        self.bar.size_picker.show_sizes(sizes.find(kept.measured_ms), kept.inference.size)
-
     def _preferences_changed(self, before: Preferences, now: Preferences) -> None:
         self._show_preferences(now)
         if (now.measured_ms, now.inference.size) != (before.measured_ms, before.inference.size):
-            self._show_sizes()
+            self.size_choice.show()
         if now.theme != before.theme:
             self.appearance.show(now.theme)
         if now.inference != before.inference:
@@ -380,12 +272,7 @@ class MainWindow(QMainWindow):
     # The window itself
 
     def _start_session(self, source: str) -> None:
-        size = self.store.current.inference.size
-        usable = [known.name for known in sizes.find({}) if known.available]
-        if size not in usable and usable:
-            text = self.tr("There are no weights for size {size} any more. {other} runs instead.")
-            self.stage.toast(text.format(size=size.upper(), other=usable[0].upper()), kind="warning")
-            self.store.change(size=usable[0])
+        self.size_choice.expect_weights()
         self.worker.restart(live_options(self.store.current, source))
 
     def _retry(self) -> None:
@@ -411,8 +298,7 @@ class MainWindow(QMainWindow):
         data = event.mimeData() if event is not None else None
         if event is None or data is None or not data.urls():
             return
-        url = data.urls()[0]
-        self.open_source(url.toLocalFile() or url.toString())
+        self.source_choice.open_dropped(data)
         event.acceptProposedAction()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, Qt's name

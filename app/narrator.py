@@ -58,8 +58,9 @@ class Narrator(QObject):
         """There is something to look at, so the card goes; a build that still runs is told in the banner."""
         if self.phase is Phase.WAITING:
             self.phase = Phase.SHOWING
-            if self._stage.card.shows_progress and self._stage.card.last_step:
-                self._stage.banner.tell(self._stage.card.last_step)
+            if self._stage.card.shows_progress:
+                for step in self._stage.card.told_steps:
+                    self._tell_step(step)
             self._stage.card.put_away()
 
     def hear(self, event: Event) -> None:
@@ -80,9 +81,14 @@ class Narrator(QObject):
 
     def _progress(self, event: Event) -> None:
         if self.phase is Phase.SHOWING:
-            self._stage.banner.tell(event.text)
+            self._tell_step(event.text)
         else:
             self._stage.card.step(event.text)
+
+    def _tell_step(self, text: str) -> None:
+        if not self._stage.banner.told:
+            self._stage.banner.tell(translate("Narrator", "The network is built for this machine, once"))
+        self._stage.banner.step(text)
 
     def _settled(self, event: Event) -> None:
         if event.state is not SessionState.RECONNECTING:

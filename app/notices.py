@@ -8,6 +8,8 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButt
 
 TOAST_MS = 8000
 CARD_WIDTH, TOAST_WIDTH = 360, 380
+BAR_HEIGHT = 6
+MOST_STEPS = 4
 SLOW_S = 3  # from then on it helps to see that time passes
 Action = tuple[str, Callable[[], None]]
 
@@ -18,6 +20,11 @@ def wrap(label: QLabel, text: str, width: int) -> None:
     label.setText(text)
     label.ensurePolished()
     label.setFixedSize(width, label.heightForWidth(width))
+
+
+def listed(steps: list[str]) -> list[str]:
+    """The last steps of some work, of which only the very last one is still being done."""
+    return [f"✓  {text}" for text in steps[-MOST_STEPS:-1]] + steps[-1:]
 
 
 class Toast(QFrame):
@@ -58,42 +65,66 @@ class Toast(QFrame):
 
 
 class Banner(QFrame):
-    """A state that lasts: a lost camera, a size on its way. Shows the seconds that it has lasted."""
+    """Beside a picture that goes on: a state that lasts, the seconds that it has lasted, and the steps of what is done."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("banner")
         self.label = QLabel()
+        self.steps = QLabel()
+        self.steps.setObjectName("faint")
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
-        self.bar.setFixedWidth(70)
+        self.bar.setFixedSize(70, BAR_HEIGHT)
         self.bar.setTextVisible(False)
-        layout = QHBoxLayout(self)
+        head = QHBoxLayout()
+        head.setSpacing(12)
+        head.addWidget(self.label)
+        head.addStretch()
+        head.addWidget(self.bar)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 8, 14, 8)
-        layout.setSpacing(12)
-        layout.addWidget(self.label)
-        layout.addWidget(self.bar)
+        layout.setSpacing(4)
+        layout.addLayout(head)
+        layout.addWidget(self.steps)
         self._text, self._since = "", 0.0
+        self._steps: list[str] = []
         self._timer = QTimer(self)
         self._timer.setInterval(1000)
         self._timer.timeout.connect(self._show_seconds)
         self.hide()
 
+    @property
+    def told(self) -> str:
+        """The sentence that is shown, or nothing."""
+        return self._text
+
     def tell(self, text: str) -> None:
         """Shows the sentence; an empty one hides the banner."""
-        if text and not self._text:
-            self._since = time.monotonic()
+        if text != self._text:
+            self._steps, self._since = [], time.monotonic()
+        if text:
             self._timer.start()
-        if not text:
+        else:
             self._timer.stop()
         self._text = text
         self._show_seconds()
+        self._show_steps()
         self.setAccessibleName(text)
         self.setVisible(bool(text))
+
+    def step(self, text: str) -> None:
+        """The next step of what the sentence says."""
+        self._steps.append(text)
+        self._show_steps()
 
     def _show_seconds(self) -> None:
         seconds = int(time.monotonic() - self._since)
         self.label.setText(f"{self._text}  ({seconds} s)" if seconds >= SLOW_S else self._text)
+
+    def _show_steps(self) -> None:
+        self.steps.setText("\n".join(listed(self._steps)))
+        self.steps.setVisible(bool(self._steps))
 
 
 class Card(QFrame):
@@ -108,6 +139,7 @@ class Card(QFrame):
         self.text.setObjectName("faint")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(BAR_HEIGHT)
         self.steps = QLabel()
         self.steps.setObjectName("faint")
         self.buttons = QHBoxLayout()
@@ -148,8 +180,8 @@ class Card(QFrame):
         return self.isVisibleTo(self.parentWidget()) and self._timer.isActive()
 
     @property
-    def last_step(self) -> str:
-        return self._step_texts[-1] if self._step_texts else ""
+    def told_steps(self) -> tuple[str, ...]:
+        return tuple(self._step_texts)
 
     def put_away(self) -> None:
         self._timer.stop()
@@ -173,7 +205,7 @@ class Card(QFrame):
 
     def _show_steps(self) -> None:
         seconds = time.monotonic() - self._since
-        done = [f"✓  {text}" for text in self._step_texts[-4:-1]]
-        now = [f"{self._step_texts[-1]}  ({seconds:.0f} s)"] if self._step_texts else [f"{seconds:.0f} s"]
-        wrap(self.steps, "\n".join(done + now), CARD_WIDTH)
+        lines = listed(self._step_texts) or [""]
+        lines[-1] = f"{lines[-1]}  ({seconds:.0f} s)".strip()
+        wrap(self.steps, "\n".join(lines), CARD_WIDTH)
         self.steps.show()

@@ -13,19 +13,21 @@ translate = QCoreApplication.translate
 
 
 def lines(statistics: Statistics, shown: Overlays) -> list[tuple[str, str]]:
-    """(value, what it is) of each line that the user wants to see."""
+    """(value, what it is) of each line that the user wants to see. Before the first poses, nothing is said about poses."""
     result = []
-    if shown.fps:
+    if shown.fps and statistics.inferred:
         poses = translate("Readout", "fps · {rate} poses/s").format(rate=f"{statistics.inference_fps:.0f}")
         result.append((f"{statistics.paint_fps:.0f}", poses))
+    elif shown.fps:
+        result.append((f"{statistics.paint_fps:.0f}", translate("Readout", "fps")))
     if shown.latency and (latency := statistics.capture_to_paint):
         p95 = translate("Readout", "ms delay · p95 {p95}").format(p95=f"{latency.p95:.0f}")
         result.append((f"{latency.p50:.0f}", p95))
-    if shown.people:
+    if shown.people and statistics.inferred:
         people = statistics.people
         label = translate("Readout", "person") if people == 1 else translate("Readout", "people")
         result.append((str(people), label))
-    if shown.drops:
+    if shown.drops and statistics.inferred:
         result.append((str(statistics.dropped), translate("Readout", "frames skipped")))
     return result
 

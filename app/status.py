@@ -13,6 +13,7 @@ translate = QCoreApplication.translate
 
 
 NARROW = 640  # pixels
+UNKNOWN = "–"
 
 
 class StatusLine(QWidget):
@@ -45,6 +46,9 @@ class StatusLine(QWidget):
         self.network.setText(text)
 
     def show_statistics(self, statistics: Statistics) -> None:
+        if not statistics.inferred:
+            self.drops.clear()
+            return
         lost = [translate("Status", "{count} frames skipped").format(count=statistics.dropped)]
         if statistics.recorder_dropped:
             lost.append(translate("Status", "{count} lost by the recording").format(count=statistics.recorder_dropped))
@@ -77,11 +81,11 @@ def format_of(source: SourceInfo) -> str:
 
 def facts(source: SourceInfo | None, size: str, result: LiveResult | None, threads: int | None) -> dict[str, str]:
     """What is running on what, by what it is called."""
-    rows = {translate("Status", "Source"): format_of(source) if source else "–"}
+    rows = {translate("Status", "Source"): format_of(source) if source else UNKNOWN}
     rows[translate("Status", "Network")] = size.upper()
     fine = result.estimate.maps[1].shape if result else None
-    rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}" if fine else "–"
-    rows[translate("Status", "Joints")] = result.poses.skeleton.name if result else "–"
+    rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}" if fine else UNKNOWN
+    rows[translate("Status", "Joints")] = result.poses.skeleton.name if result else UNKNOWN
     rows[translate("Status", "Runs on")] = "CPU · TVM"
     target = _target(threads)
     rows[translate("Status", "Target")] = target.name
@@ -98,6 +102,6 @@ def _target(threads: int | None) -> targets.Target:
 def network_line(rows: dict[str, str]) -> str:
     """The middle of the status line, from the facts."""
     names = ("Network", "Input", "Target", "Threads")
-    named = {name: rows.get(translate("Status", name), "") for name in names}
+    named = {name: rows.get(translate("Status", name), UNKNOWN) for name in names}
     threads = translate("Status", "{count} threads").format(count=named["Threads"])
-    return " · ".join(filter(None, (named["Network"], named["Input"], named["Target"], threads)))
+    return " · ".join(part for part in (named["Network"], named["Input"], named["Target"], threads) if part != UNKNOWN)

@@ -19,7 +19,8 @@
         <source>Open</source>
         <translation>Öffnen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>Bar</name>
     <message>
         <source>Confidence</source>
@@ -65,7 +66,8 @@
         <source>Open the folder</source>
         <translation>Ordner öffnen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>Capture</name>
     <message>
         <source>Nothing can be saved there: {reason}. Choose another folder in the preferences.</source>
@@ -91,7 +93,8 @@
         <source>Open</source>
         <translation>Öffnen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>ErrorDialog</name>
     <message>
         <source>Something went wrong</source>
@@ -121,7 +124,8 @@
         <source>Copied</source>
         <translation>Kopiert</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>ExportDialog</name>
     <message>
         <source>Export</source>
@@ -147,49 +151,15 @@
         <source>{done} frames</source>
         <translation>{done} Bilder</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>MainWindow</name>
-    <message>
-        <source>Opening {name}…</source>
-        <translation>{name} wird geöffnet …</translation>
-    </message>
-    <message>
-        <source>Videos</source>
-        <translation>Videos</translation>
-    </message>
-    <message>
-        <source>All files</source>
-        <translation>Alle Dateien</translation>
-    </message>
-    <message>
-        <source>Open a file</source>
-        <translation>Datei öffnen</translation>
-    </message>
-    <message>
-        <source>There are no weights for size {size} yet. Get them with: {how}</source>
-        <translation>Für die Größe {size} gibt es noch keine Gewichte. So bekommen Sie sie: {how}</translation>
-    </message>
-    <message>
-        <source>Size {size} is on its way…</source>
-        <translation>Größe {size} wird vorbereitet …</translation>
-    </message>
-    <message>
-        <source>Export</source>
-        <translation>Exportieren</translation>
-    </message>
-    <message>
-        <source>The statistics are on the clipboard.</source>
-        <translation>Die Statistik liegt in der Zwischenablage.</translation>
-    </message>
     <message>
         <source>The preferences cannot be saved: {reason}</source>
         <translation>Die Einstellungen lassen sich nicht speichern: {reason}</translation>
     </message>
-    <message>
-        <source>There are no weights for size {size} any more. {other} runs instead.</source>
-        <translation>Für die Größe {size} gibt es keine Gewichte mehr. Statt ihrer läuft {other}.</translation>
-    </message>
-</context><context>
+</context>
+<context>
     <name>Narrator</name>
     <message>
         <source>Getting ready</source>
@@ -219,7 +189,12 @@
         <source>Copy details</source>
         <translation>Einzelheiten kopieren</translation>
     </message>
-</context><context>
+    <message>
+        <source>The network is built for this machine, once</source>
+        <translation>Das Netz wird einmal für diesen Rechner gebaut</translation>
+    </message>
+</context>
+<context>
     <name>PreferencesDialog</name>
     <message>
         <source>Preferences</source>
@@ -337,7 +312,8 @@
         <source>Folder for recordings</source>
         <translation>Ordner für Aufnahmen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>Rail</name>
     <message>
         <source>Show only frames that have their own poses: skeletons never lag, the picture is less fluent</source>
@@ -371,7 +347,8 @@
         <source>Skipped frames</source>
         <translation>Ausgelassene Bilder</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>Readout</name>
     <message>
         <source>fps · {rate} poses/s</source>
@@ -421,7 +398,12 @@
         <source>smoothing</source>
         <translation>Glätten</translation>
     </message>
-</context><context>
+    <message>
+        <source>fps</source>
+        <translation>Bilder/s</translation>
+    </message>
+</context>
+<context>
     <name>Shortcuts</name>
     <message>
         <source>Watch</source>
@@ -571,7 +553,8 @@
         <source>Quit</source>
         <translation>Beenden</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>ShortcutsSheet</name>
     <message>
         <source>Keyboard shortcuts</source>
@@ -581,7 +564,8 @@
         <source>Close</source>
         <translation>Schließen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>SizePicker</name>
     <message>
         <source>Network size</source>
@@ -615,13 +599,15 @@
         <source>not timed here yet</source>
         <translation>hier noch nicht gemessen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>SourceList</name>
     <message>
         <source>Demo clip</source>
         <translation>Demofilm</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>SourcePicker</name>
     <message>
         <source>Source</source>
@@ -639,7 +625,8 @@
         <source>Open an address…</source>
         <translation>Adresse öffnen …</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>StatisticsPanel</name>
     <message>
         <source>Delay over the last minute</source>
@@ -665,7 +652,8 @@
         <source>median</source>
         <translation>Median</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>Status</name>
     <message>
         <source>{count} frames skipped</source>
@@ -743,7 +731,8 @@
         <source>{count} threads</source>
         <translation>{count} Threads</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>Timeline</name>
     <message>
         <source>Position</source>
@@ -765,10 +754,60 @@
         <source>Play</source>
         <translation>Abspielen</translation>
     </message>
-</context><context>
+</context>
+<context>
     <name>VideoView</name>
     <message>
         <source>Video</source>
         <translation>Video</translation>
     </message>
-</context></TS>
+</context>
+<context>
+    <name>Figures</name>
+    <message>
+        <source>The statistics are on the clipboard.</source>
+        <translation>Die Statistik liegt in der Zwischenablage.</translation>
+    </message>
+</context>
+<context>
+    <name>FileExport</name>
+    <message>
+        <source>Export</source>
+        <translation>Exportieren</translation>
+    </message>
+</context>
+<context>
+    <name>SizeChoice</name>
+    <message>
+        <source>Size {size} is on its way…</source>
+        <translation>Größe {size} wird vorbereitet …</translation>
+    </message>
+    <message>
+        <source>There are no weights for size {size} any more. {other} runs instead.</source>
+        <translation>Für die Größe {size} gibt es keine Gewichte mehr. Statt ihrer läuft {other}.</translation>
+    </message>
+    <message>
+        <source>There are no weights for size {size} yet. Get them with: {how}</source>
+        <translation>Für die Größe {size} gibt es noch keine Gewichte. So bekommen Sie sie: {how}</translation>
+    </message>
+</context>
+<context>
+    <name>SourceChoice</name>
+    <message>
+        <source>All files</source>
+        <translation>Alle Dateien</translation>
+    </message>
+    <message>
+        <source>Open a file</source>
+        <translation>Datei öffnen</translation>
+    </message>
+    <message>
+        <source>Opening {name}…</source>
+        <translation>{name} wird geöffnet …</translation>
+    </message>
+    <message>
+        <source>Videos and pictures</source>
+        <translation>Videos und Bilder</translation>
+    </message>
+</context>
+</TS>

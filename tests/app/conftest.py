@@ -107,6 +107,7 @@ class FakeSession:
             capture_to_paint=Quantiles(24.0, 40.0, 9),
             inference_fps=50.0,
             paint_fps=50.0,
+            inferred=9,
             dropped=3,
             people=1,
         )

@@ -85,7 +85,7 @@ def measure(application, window, seconds: float) -> None:
     QTimer.singleShot(round(seconds * 1000), loop.quit)
     loop.exec()
     timer.stop()
-    statistics = window.statistics
+    statistics = window.figures.statistics
     print(f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     print(f"painted              {len(delays) / seconds:.1f} pictures/s, poses {statistics.inference_fps:.1f}/s")
     print("capture to paint     p50 {:.1f} ms, p95 {:.1f} ms".format(*np.percentile(delays, (50, 95))))
@@ -104,7 +104,7 @@ def live_through(application, window, seconds: float) -> None:
     end, next_report = time.monotonic() + seconds, 0.0
     acts = (
         window.capture.toggle,
-        lambda: window.open_source(chance.choice(("demo", str(Path("assets/demo.mp4").resolve())))),
+        lambda: window.source_choice.open(chance.choice(("demo", str(Path("assets/demo.mp4").resolve())))),
         lambda: window.worker.switch_size("xs"),
         lambda: window.rail.buttons[chance.choice(list(window.rail.buttons))].click(),
         lambda: window.resize(chance.randint(480, 1600), chance.randint(360, 900)),

@@ -80,7 +80,7 @@ class TestPicture:
         desk = open_desk(cameras=("Front",))
         left, right = halves(desk)
         assert right > left  # the fake's left half is white
-        desk.window.open_source("clip.mp4")
+        desk.window.source_choice.open("clip.mp4")
         desk.bot.waitUntil(lambda: halves(desk)[0] > halves(desk)[1], timeout=3000)
 
     def test_privacy_leaves_nothing_of_the_picture(self, open_desk) -> None:
@@ -109,13 +109,13 @@ class TestPicture:
         from app import readout
 
         desk = open_desk()
-        desk.bot.waitUntil(lambda: desk.window.statistics.people == 1, timeout=3000)
+        desk.bot.waitUntil(lambda: desk.window.figures.statistics.people == 1, timeout=3000)
         overlays = desk.store.current.overlays
-        assert [value for value, _ in readout.lines(desk.window.statistics, overlays)] == ["50", "24", "1", "3"]
+        assert [value for value, _ in readout.lines(desk.window.figures.statistics, overlays)] == ["50", "24", "1", "3"]
         desk.window.rail.toggled.emit("statistics", False)
         desk.store.change(fps=False, drops=False)
         overlays = desk.store.current.overlays
-        assert [value for value, _ in readout.lines(desk.window.statistics, overlays)] == ["24", "1"]
+        assert [value for value, _ in readout.lines(desk.window.figures.statistics, overlays)] == ["24", "1"]
 
     def test_full_screen_shows_the_picture_alone(self, open_desk) -> None:
         desk = open_desk()
@@ -153,7 +153,7 @@ class TestSizes:
     def test_a_failed_switch_is_told_and_the_old_size_stays(self, open_desk, weights) -> None:
         weights("s")
         desk = open_desk()
-        desk.window.choose_size("s")
+        desk.window.size_choice.choose("s")
         desk.wait_asked("switch_size", "s")
         desk.session.state = SessionState.RUNNING
         desk.session.tell(EventKind.WARNING, "S could not be built. The size before stays.")
@@ -181,7 +181,7 @@ class TestSizes:
         desk.session.state = SessionState.FAILED
         desk.session.tell(EventKind.FAILURE, "XS cannot be loaded.")
         desk.bot.waitUntil(lambda: desk.window.stage.card.isVisible(), timeout=2000)
-        desk.window.choose_size("s")
+        desk.window.size_choice.choose("s")
         desk.wait_asked("switch_size", "s")
         desk.bot.waitUntil(lambda: desk.window.stage.picture is not None, timeout=3000)
 
@@ -205,7 +205,7 @@ class TestSources:
         desk.session.switch_source = lambda text, settings: desk.session.tell(
             EventKind.WARNING, "There is no such file."
         )
-        desk.window.open_source("missing.mp4")
+        desk.window.source_choice.open("missing.mp4")
         desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=2000)
         assert desk.store.current.source == "demo"
         assert desk.window.bar.source.currentText() == "Demo clip"
@@ -312,7 +312,7 @@ class TestTimeline:
     def test_it_is_there_for_files_only(self, open_desk) -> None:
         desk = open_desk(cameras=("Front",))
         assert not desk.window.timeline.isVisible()
-        desk.window.open_source("clip.mp4")
+        desk.window.source_choice.open("clip.mp4")
         desk.bot.waitUntil(lambda: desk.window.timeline.isVisible(), timeout=3000)
 
     def test_keys_play_step_and_seek(self, open_desk) -> None:
@@ -396,7 +396,7 @@ class TestStatistics:
 
     def test_copy_puts_a_report_on_the_clipboard(self, open_desk) -> None:
         desk = open_desk()
-        desk.bot.waitUntil(lambda: desk.window.statistics.people == 1, timeout=3000)
+        desk.bot.waitUntil(lambda: desk.window.figures.statistics.people == 1, timeout=3000)
         press(desk.window, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
         text = QGuiApplication.clipboard().text()
         assert "Network" in text

@@ -107,7 +107,7 @@ def test_closing_while_recording_loses_nothing(desk) -> None:
 
 
 def test_a_dropped_file_replaces_the_demo_and_ends_in_a_pause(desk, clip: Path) -> None:
-    desk.window.open_source(str(clip))
+    desk.window.source_choice.open(str(clip))
     desk.bot.waitUntil(lambda: desk.window.worker.running_source == str(clip), timeout=BUILD_MS)
     desk.bot.waitUntil(lambda: desk.window.status.state.text() == "Paused", timeout=20_000)
     assert desk.window.timeline.position_s == pytest.approx(11 / 24, abs=0.15)
@@ -115,9 +115,11 @@ def test_a_dropped_file_replaces_the_demo_and_ends_in_a_pause(desk, clip: Path) 
 
 
 def test_a_whole_file_is_exported_with_every_frame(desk, clip: Path, tmp_path: Path) -> None:
-    desk.window.open_source(str(clip))
-    desk.bot.waitUntil(lambda: desk.window.source is not None and desk.window.source.text == str(clip), timeout=20_000)
-    dialog = desk.window.export_to(tmp_path / "out.mp4")
+    desk.window.source_choice.open(str(clip))
+    desk.bot.waitUntil(
+        lambda: desk.window.figures.source is not None and desk.window.figures.source.text == str(clip), timeout=20_000
+    )
+    dialog = desk.window.file_export.begin(desk.window.figures.source, tmp_path / "out.mp4")
     with desk.bot.waitSignal(dialog.finished_with, timeout=BUILD_MS):
         pass
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -126,8 +128,8 @@ def test_a_whole_file_is_exported_with_every_frame(desk, clip: Path, tmp_path: P
 
 
 def test_a_cancelled_export_leaves_nothing(desk, tmp_path: Path) -> None:
-    desk.bot.waitUntil(lambda: desk.window.source is not None, timeout=5000)
-    dialog = desk.window.export_to(tmp_path / "out.mp4")
+    desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=5000)
+    dialog = desk.window.file_export.begin(desk.window.figures.source, tmp_path / "out.mp4")
     desk.bot.waitUntil(lambda: dialog.bar.value() > 0, timeout=BUILD_MS)
     dialog.reject()
     assert not list(tmp_path.glob("out*"))
