@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from engine.assignment import best_pairs
 from engine.decode.proportions import body_heights
 from engine.types import Poses
 
@@ -95,7 +95,7 @@ class Tracker:
             if not waiting or not len(free):
                 continue
             worth = affinity(waiting, _Detections(poses.keypoints[free], heights[free], sigmas), time_s)
-            rows, columns = linear_sum_assignment(worth, maximize=True)
+            rows, columns = best_pairs(worth)
             matched = worth[rows, columns] > 0
             for row, column in zip(rows[matched].tolist(), columns[matched].tolist()):
                 found[int(free[column])] = waiting[row]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from engine.assignment import best_pairs
 from engine.decode.proportions import joint_distances
 from engine.errors import WeightsError
 from engine.types import UNTRACKED, Candidates, Poses
@@ -102,7 +102,7 @@ def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings
         new = np.arange(len(chosen))
         if people.count:
             benefit = scores[:, None] * people.mean_scores * people.fit(step, xy, tags, settings)
-            rows, columns = linear_sum_assignment(benefit, maximize=True)
+            rows, columns = best_pairs(benefit)
             fits = benefit[rows, columns] > 0
             rows = rows[fits]
             people.add(columns[fits], step, xy[rows], scores[rows], tags[rows])
