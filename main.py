@@ -11,6 +11,7 @@ COMMANDS = {
     "replay": "draw recorded keypoints onto their video again",
     "measure": "joint angles and speeds over time, from a keypoint file",
     "bench": "time every stage, and other runtimes beside ours",
+    "compile": "compile networks ahead of their first use, here or for a board",
     "models": "list, show and import network sizes and weights",
     "eval": "measure a network's accuracy on labelled pictures",
     "train": "train a network on labelled pictures",

@@ -59,15 +59,9 @@ class Target:
         return json.dumps([self.tvm, self.lanes, self.registers, self.threads, self.cache_kib], sort_keys=True)
 
     @property
-    def kind(self) -> str:
-        """TVM's name of the code generator: "llvm" for processors."""
-        return str(self.tvm["kind"])
-
-    @property
     def triple(self) -> str:
         """Processor and system that the library is for, as LLVM names them; "" for this machine."""
-        place = self.tvm.get("host", {}) if self.kind != "llvm" else self.tvm
-        return str(place.get("mtriple", "")) if isinstance(place, dict) else ""
+        return str(self.tvm.get("mtriple", ""))
 
     @property
     def architecture(self) -> str:
@@ -93,7 +87,9 @@ class Choice:
 
 
 def available() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    """Presets of processors. Those of GPUs lie beside them and have more keys, which `engine.compiler.gpu` reads."""
+    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return [name for name in names if _content(name)["tvm"]["kind"] == "llvm"]
 
 
 def load(name: str | None = None, threads: int | None = None, *, here: bool = True) -> Target:
@@ -112,8 +108,7 @@ def load(name: str | None = None, threads: int | None = None, *, here: bool = Tr
                 f"The target “{target.name}” {fault}. To compile for another machine, use main.py compile --target "
                 f"{target.name} --export DIR."
             )
-        if target.kind == "llvm":
-            target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
+        target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
     return target
 
 
@@ -168,7 +163,7 @@ def _read(text: str, threads: int | None) -> Target:
         return _from_dictionary(text, threads)
     if Path(text).suffix in SUFFIXES:
         return _from_file(Path(text), threads)
-    if text not in available():
+    if text not in {path.stem for path in FOLDER.glob("*.yaml")}:
         raise CompilerError(
             f"Unknown target “{text}”. Choose one of {', '.join(available())}, a YAML file like theirs, or TVM's target "
             'dictionary as JSON, such as {"kind": "llvm", "mcpu": "znver4"}.'
@@ -228,6 +223,9 @@ def _check(name: str, content: dict[str, Any]) -> None:
     def fault(reason: str) -> CompilerError:
         return CompilerError(f"The target “{name}” {reason}.")
 
+    tvm = content.get("tvm", {})
+    if isinstance(tvm, dict) and tvm.get("kind", "llvm") != "llvm":
+        raise fault(f"is of kind “{tvm['kind']}”, and networks are compiled for processors here: kind llvm")
     unknown, missing = set(content) - KEYS, KEYS - OPTIONAL - set(content)
     if unknown or missing:
         raise fault(
@@ -235,8 +233,7 @@ def _check(name: str, content: dict[str, Any]) -> None:
             if unknown
             else f"lacks the key “{min(missing)}”"
         )
-    tvm = content["tvm"]
-    if not isinstance(tvm, dict) or not isinstance(tvm.get("kind"), str):
+    if not isinstance(tvm, dict) or "kind" not in tvm:
         raise fault("needs “tvm” to be TVM's dictionary with a “kind”, such as {kind: llvm, mcpu: cortex-a76}")
     for key, (least, most) in LIMITS.items():
         value = content.get(key)
