@@ -11,6 +11,7 @@ AROUND = {
     "artifacts",
     "export",
     "ffi",
+    "gpu",
     "host",
     "library",
     "pruning",
