@@ -22,7 +22,7 @@ ALIGNMENT = 64  # bytes; the kernels load whole vectors
 
 
 @cache
-def _runtime() -> Any:
+def load_runtime() -> Any:
     """The FFI module, with TVM's runtime library loaded into it."""
     # The pool counts hardware threads and halves them on x86; `_use_threads` decides. Pinned workers would fight with the
     # threads that capture, draw and paint.
@@ -47,7 +47,7 @@ _pool = threading.local()
 def _use_threads(threads: int) -> None:
     """Workers, the calling thread included, that share each kernel's tasks from now on, in this thread."""
     if getattr(_pool, "threads", None) != threads:
-        _runtime().get_global_func("runtime.config_threadpool")(1, threads)
+        load_runtime().get_global_func("runtime.config_threadpool")(1, threads)
         _pool.threads = threads
 
 
@@ -66,7 +66,7 @@ class CompiledNetwork:
     """
 
     def __init__(self, artifact: Artifact, threads: int) -> None:
-        runtime = _runtime()
+        runtime = load_runtime()
         self.height, self.width = int(artifact.metadata["height"]), int(artifact.metadata["width"])
         self.picture: NDArray[np.uint8] = aligned((self.height, self.width, 3), np.uint8)
         try:
