@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiler import artifacts, targets
+from engine.compiler.gpu import presets
+from engine.compiler.gpu.opening import opener
 from engine.compiler.runtime import CompiledNetwork
 from engine.decode.grouping import GroupingSettings, group
 from engine.errors import UsageError
@@ -22,12 +24,11 @@ ENGINES = ("tvm", "torch")
 
 
 class Network(Protocol):
-    """A network for one input shape, however it is run.
+    """A network for one input shape, however it is run."""
 
-    picture: (H, W, 3) uint8 BGR, the input; the caller writes into it.
-    """
-
-    picture: NDArray[np.uint8]
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 BGR, the input; the caller writes into it."""
 
     def maps(self) -> tuple[Any, Any]:
         """(2J, H / 4, W / 4) heatmaps and tags, (J, H / 2, W / 2) heatmaps; readable with np.from_dlpack."""
@@ -89,6 +90,7 @@ class PoseEstimator:
         engine: str = "tvm",
         input_mode: str = "auto",
         threads: int | None = None,
+        device: str = "cpu",
         target: str | None = None,
         settings: GroupingSettings | None = None,
         progress: artifacts.Progress | None = None,
@@ -98,7 +100,8 @@ class PoseEstimator:
         size:       "xs", "s", "m", "l", or a weights file.
         engine:     "tvm", or "torch" for the slow reference.
         input_mode: "auto" (nearest of five aspects), "square" (the paper's), or "WxH".
-        target:     a preset's name; the one that fits this machine if left out.
+        device:     "cpu", "opencl", "cuda", or "auto" for a GPU if one can be used. See engine.compiler.gpu.devices.
+        target:     a preset's name; the one that fits the device if left out.
         progress:   called with a sentence at each step of a build.
         """
         return cls.from_checkpoint(
@@ -106,6 +109,7 @@ class PoseEstimator:
             engine=engine,
             input_mode=input_mode,
             threads=threads,
+            device=device,
             target=target,
             settings=settings,
             progress=progress,
@@ -119,6 +123,7 @@ class PoseEstimator:
         engine: str = "tvm",
         input_mode: str = "auto",
         threads: int | None = None,
+        device: str = "cpu",
         target: str | None = None,
         settings: GroupingSettings | None = None,
         progress: artifacts.Progress | None = None,
@@ -127,16 +132,19 @@ class PoseEstimator:
         if engine not in ENGINES:
             raise UsageError(f"Unknown engine “{engine}”. Choose one of {', '.join(ENGINES)}.")
         if engine == "torch":
+            if device != "cpu":
+                raise UsageError("The reference engine, torch, runs on the processor only. Leave the device out.")
             from engine.reference_network import ReferenceNetwork
 
             reference = ReferenceNetwork.opener(checkpoint)
             return cls(checkpoint, reference, input_mode=input_mode, settings=settings, threads=threads)
-        compile_for = targets.load(target, threads)
+        compile_for = targets.load(None if device != "cpu" and target in presets.available() else target, threads)
 
-        def open_network(shape: InputShape) -> Network:
+        def on_processor(shape: InputShape) -> Network:
             artifact = artifacts.obtain(checkpoint, shape.height, shape.width, compile_for, progress)
             return CompiledNetwork(artifact, compile_for.threads)
 
+        open_network = opener(checkpoint, device, target, progress, on_processor)
         return cls(checkpoint, open_network, input_mode=input_mode, settings=settings, threads=compile_for.threads)
 
     def shape_for(self, width: int, height: int) -> InputShape:
