@@ -34,7 +34,8 @@ def _pipeline(module: tvm.IRModule, _: Any) -> tvm.IRModule:
 
 def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Target, library: Path) -> None:
     """Writes the shared library. height, width: of the input in pixels, multiples of 16."""
-    module = GraphBuilder(checkpoint, height, width, Core(target.lanes, target.registers, target.threads)).build()
+    core = Core(target.lanes, target.registers, target.threads, target.second_level_bytes)
+    module = GraphBuilder(checkpoint, height, width, core).build()
     tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
     with tvm_target:
         executable = relax.build(module, target=tvm_target, relax_pipeline=_pipeline)

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from tvm import relax, tirx
 
 from engine.compiler import packing, tiling
+from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import Deconv, deconv
+from engine.compiler.kernels.depthwise import Patch
 from engine.compiler.kernels.emit import Tile, blocks
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
@@ -26,7 +28,8 @@ from models.checkpoints import Checkpoint
 from models.normalisation import MEAN, STD
 
 CANDIDATES = 30
-HeadChoices = tuple[Tile, int, int]  # tile, rows of a task, columns of a depthwise step
+HeadChoices = tuple[Tile, int, Patch]  # tile, rows of a task, patch of a depthwise step
+Layer = tuple[NDArray[np.float32], NDArray[np.float32]]  # weight and bias, batch norm folded in
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,35 +132,51 @@ class GraphBuilder:
         return x
 
     def _bottleneck(self, name: str, block: Block, x: Features) -> Features:
-        lanes = self.core.lanes
-        op = ExpandDepthwise(block.inputs, block.middle, x.height, x.width, block.kernel, block.stride)
-        tile = tiling.expansion_tile(self.core, block.middle, x.width)
-        height, width = x.height // block.stride, x.width // block.stride
-        columns = tiling.depthwise_columns(self.core, width, block.kernel)
-        kernel = self._kernel(op, (tile, columns), lambda name: expand_depthwise(op, tile, columns, lanes, name))
-        w1, b1 = self._weights.conv(f"{name}.inv.0", f"{name}.inv.1")
-        w2, b2 = self._weights.conv(f"{name}.depth_conv.0", f"{name}.depth_conv.1")
+        inner = ExpandDepthwise(block.inputs, block.middle, x.height, x.width, block.kernel, block.stride)
+        op = Bottleneck(inner, block.outputs, block.residual)
+        expand = self._weights.conv(f"{name}.inv.0", f"{name}.inv.1")
+        depthwise = self._weights.conv(f"{name}.depth_conv.0", f"{name}.depth_conv.1")
+        project = self._weights.conv(f"{name}.point_conv.0", f"{name}.point_conv.1")
+        choices = tiling.bottleneck_tiling(self.core, op)
+        if choices is None:
+            middle = self._expand_depthwise(inner, expand, depthwise, x)
+            return self._pointwise(middle, project, x if block.residual else None)
+
+        kernel = self._kernel(op, (choices,), lambda name: bottleneck(op, choices, self.core.lanes, name))
         arguments = [
             x.value,
-            packing.matrix(w1[:, :, 0, 0], tile.vectors, lanes),
-            self._vector(b1),
-            packing.depthwise(w2, lanes),
-            self._vector(b2),
+            *self._expand_depthwise_weights(choices.expansion, expand, depthwise),
+            packing.matrix(project[0][:, :, 0, 0], choices.projection.vectors, self.core.lanes),
+            self._vector(project[1]),
         ]
-        middle = self._call(kernel, arguments, self._blocked(block.middle, height, width))
-        w3, b3 = self._weights.conv(f"{name}.point_conv.0", f"{name}.point_conv.1")
-        features = Features(middle, block.middle, height, width)
-        return self._pointwise(features, w3[:, :, 0, 0], b3, x if block.residual else None)
+        value = self._call(kernel, arguments, self._blocked(block.outputs, inner.out_height, inner.out_width))
+        return Features(value, block.outputs, inner.out_height, inner.out_width)
 
-    def _pointwise(
-        self, x: Features, weight: NDArray[np.float32], bias: NDArray[np.float32], residual: Features | None
-    ) -> Features:
+    def _expand_depthwise(self, op: ExpandDepthwise, expand: Layer, depthwise: Layer, x: Features) -> Features:
+        tile = tiling.expansion_tile(self.core, op.middle, op.width)
+        patch = tiling.depthwise_patch(self.core, op.out_height, op.out_width, op.kernel)
+        kernel = self._kernel(op, (tile, patch), lambda name: expand_depthwise(op, tile, patch, self.core.lanes, name))
+        arguments = [x.value, *self._expand_depthwise_weights(tile, expand, depthwise)]
+        value = self._call(kernel, arguments, self._blocked(op.middle, op.out_height, op.out_width))
+        return Features(value, op.middle, op.out_height, op.out_width)
+
+    def _expand_depthwise_weights(self, tile: Tile, expand: Layer, depthwise: Layer) -> list[Any]:
+        lanes = self.core.lanes
+        return [
+            packing.matrix(expand[0][:, :, 0, 0], tile.vectors, lanes),
+            self._vector(expand[1]),
+            packing.depthwise(depthwise[0], lanes),
+            self._vector(depthwise[1]),
+        ]
+
+    def _pointwise(self, x: Features, layer: Layer, residual: Features | None) -> Features:
         lanes, pixels = self.core.lanes, x.height * x.width
+        weight, bias = layer
         op = Pointwise(x.channels, len(weight), pixels, residual is not None)
         tile = tiling.tile(self.core, blocks(op.outputs, lanes), pixels)
         per_task = tiling.pixels_per_task(self.core, op.inputs, pixels, tile.pixels)
         kernel = self._kernel(op, (tile, per_task), lambda name: pointwise(op, tile, per_task, lanes, name))
-        arguments = [x.value, packing.matrix(weight, tile.vectors, lanes), self._vector(bias)]
+        arguments = [x.value, packing.matrix(weight[:, :, 0, 0], tile.vectors, lanes), self._vector(bias)]
         if residual is not None:
             arguments.append(residual.value)
         value = self._call(kernel, arguments, self._blocked(op.outputs, x.height, x.width))
@@ -215,10 +234,10 @@ class GraphBuilder:
         op = Head(tuple(channels), outputs, place.height, place.width, k)
         tile = tiling.tile(self.core, op.width // lanes, outputs)
         rows = tiling.rows_per_task(self.core, op.height, k - 1, multiple=2)
-        columns = tiling.depthwise_columns(self.core, op.width, k)
+        patch = tiling.depthwise_patch(self.core, op.height, op.width, k)
         names = [f"final_{branch}.{number}.conv" for branch, _ in zip(("refined", "raw"), channels)]
         arguments: list[Any] = [np.concatenate([self._weights.weight(f"{name}.3")[:, :, 0, 0].T for name in names])]
         for name in names:
             weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
             arguments += [packing.depthwise(weight, lanes), self._vector(bias)]
-        return op, (tile, rows, columns), arguments
+        return op, (tile, rows, patch), arguments

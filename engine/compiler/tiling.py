@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling
+from engine.compiler.kernels.depthwise import Patch, ring_rows
 from engine.compiler.kernels.emit import Tile, blocks
 
+HALO = 0.06  # of a bottleneck's work that a task may do again for a neighbouring one
 CACHE_FLOATS = 6144  # of one task's input in a 1×1 convolution: well inside a first-level cache
 
 
@@ -14,11 +17,13 @@ class Core:
     lanes:     floats of one vector register; also the channel block of the layout.
     registers: vector registers.
     threads:   workers that share a kernel's tasks.
+    cache:     bytes of a core's second-level cache, or of its share of it.
     """
 
     lanes: int
     registers: int
     threads: int
+    cache: int
 
     @property
     def accumulators(self) -> int:
@@ -70,16 +75,39 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
     return best
 
 
-def depthwise_columns(core: Core, width: int, kernel: int) -> int:
-    """Outputs of one depthwise step: half the registers accumulate; x86 also multiplies straight from memory."""
-    most = min(width, core.registers // 2)
-    least = min(most, 4)
+def depthwise_patch(core: Core, height: int, width: int, kernel: int) -> Patch:
+    """Outputs of one depthwise step: about half the registers accumulate; the others hold weights and an input."""
+    rows = 2 if height % 2 == 0 else 1
+    most = max(1, min(width, core.registers // 2 // rows + (rows == 2)))
+    least = min(most, max(1, 4 // rows))
 
     def cost(columns: int) -> float:
-        loads = (columns + kernel) / (3 * columns * kernel)
-        return _cover(width, columns) * max(1.0, 8 / columns) * (1 + loads)
+        loads = (rows + kernel - 1) * (columns + kernel - 1) / (rows * columns * kernel * kernel)
+        return _cover(width, columns) * max(1.0, 8 / (rows * columns)) * (1 + loads)
 
-    return min(range(least, most + 1), key=lambda columns: (cost(columns), -columns))
+    return Patch(rows, min(range(least, most + 1), key=lambda columns: (cost(columns), -columns)))
+
+
+def bottleneck_tiling(core: Core, op: Bottleneck) -> BottleneckTiling | None:
+    """How to compute a whole bottleneck in one kernel, or None where two kernels are faster: what a task keeps must fit the
+    second-level cache, and bands of rows must not have to compute too much twice."""
+    inner = op.inner
+    patch = depthwise_patch(core, inner.out_height, inner.out_width, inner.kernel)
+    middle = blocks(inner.middle, core.lanes) * core.lanes
+    ring = ring_rows(patch.rows, inner.kernel, inner.stride) * (inner.width + inner.kernel - 1)
+    weights = inner.inputs + inner.kernel**2 + op.outputs
+    if 4 * middle * (ring + weights) > core.cache:
+        return None
+    halo = (core.threads - 1) * (inner.kernel - inner.stride) / inner.height
+    per_pixel = inner.stride**2 * inner.inputs + inner.kernel**2 + op.outputs
+    if core.threads > inner.out_height // patch.rows or halo * inner.stride**2 * inner.inputs / per_pixel > HALO:
+        return None
+    return BottleneckTiling(
+        tile(core, blocks(inner.middle, core.lanes), inner.width),
+        tile(core, blocks(op.outputs, core.lanes), patch.rows * patch.columns),
+        patch,
+        core.threads,
+    )
 
 
 def pixels_per_task(core: Core, inputs: int, pixels: int, step: int) -> int:

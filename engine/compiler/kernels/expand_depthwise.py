@@ -1,15 +1,17 @@
 """The first two thirds of an inverted bottleneck in one pass: expand 1×1 and depthwise K×K, both with ReLU6.
 
-One task makes a few blocks of middle channels for the whole picture. A ring of K expanded rows stays in the cache, so the
+One task makes a few blocks of middle channels for the whole picture. A ring of expanded rows stays in the cache, so the
 expanded activation (6× the input) never reaches memory and nothing is computed twice.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from engine.compiler.kernels.depthwise import Patch, add_depthwise, ring_rows
 from engine.compiler.kernels.emit import (
     RELU6,
     Expr,
@@ -37,90 +39,130 @@ class ExpandDepthwise:
     kernel: int
     stride: int
 
+    @property
+    def out_height(self) -> int:
+        return self.height // self.stride
 
-def depthwise_row(
-    acc: Registers,
-    columns: int,
-    kernel: int,
-    stride: int,
-    row: Callable[[int, Expr], Expr],
-    weight: Callable[[int, Expr], Expr],
-) -> None:
-    """Adds one kernel row: acc[p] += Σ_kx row(p · stride + kx) · weight(kx), for one block of channels.
+    @property
+    def out_width(self) -> int:
+        return self.width // self.stride
 
-    Goes by input column, so that each input vector is loaded once and used for all the outputs that it touches.
+
+class Expansion:
+    """Expanded rows, made when an output row needs them and kept in a ring, and the depthwise convolution over them.
+
+    tile: register tile of the expansion. patch: of the depthwise step; its rows divide the output's.
     """
-    for column in range((columns - 1) * stride + kernel):
-        for kx in range(kernel):
-            p, between = divmod(column - kx, stride)
-            if between == 0 and 0 <= p < columns:
-                with T.vectorized(0, acc.lanes) as v:
-                    acc[p, 0, v] = acc[p, 0, v] + row(column, v) * weight(kx, v)
+
+    def __init__(self, op: ExpandDepthwise, tile: Tile, patch: Patch, lanes: int) -> None:
+        if op.out_height % patch.rows:
+            raise ValueError(f"patches of {patch.rows} rows do not divide {op.out_height} rows")
+        self.op, self.tile, self.patch, self.lanes = op, tile, patch, lanes
+        self.in_blocks, self.mid_blocks = blocks(op.inputs, lanes), blocks(op.middle, lanes)
+        self._half = op.kernel // 2
+        self._ring_rows = ring_rows(patch.rows, op.kernel, op.stride)
+        self.x = argument("x", (self.in_blocks, op.height * op.width, lanes))
+        self._w1 = argument("w1", (self.mid_blocks * lanes * op.inputs,))
+        self._b1 = argument("b1", (self.mid_blocks * lanes,))
+        self._w2 = argument("w2", (self.mid_blocks, op.kernel * op.kernel, lanes))
+        self._b2 = argument("b2", (self.mid_blocks * lanes,))
+        self._ring: Any = None
+        self._first: Expr = 0
+        self._count = 0
+
+    def allocate(self, first: Expr, count: int) -> None:
+        """Scratch of a task that makes `count` blocks of middle channels from block `first` on, to be called inside it."""
+        width, half = self.op.width, self._half
+        self._first, self._count = first, count
+        self._ring = scratch((count, self._ring_rows, width + 2 * half, self.lanes))
+        with T.serial(0, count) as j, T.serial(0, self._ring_rows) as r, T.serial(0, half) as c:
+            zero_fill(self._ring, self.lanes, j, r, c)
+            zero_fill(self._ring, self.lanes, j, r, width + half + c)
+
+    def over_rows(self, top: Expr, bottom: Expr, body: Callable[[Expr], None]) -> None:
+        """body(first output row) for the patches of rows `top` … `bottom` - 1, whose input rows are then in the ring."""
+        op, rows, half = self.op, self.patch.rows, self._half
+
+        def needed(number: Expr) -> Expr:
+            """End of the input rows that the patches before `number` need."""
+            return T.min((number * rows - 1) * op.stride + half + 1, op.height)
+
+        with T.serial(0, bottom - top) as step:
+            number = top + step
+            row = number * rows
+            start = tirx.Select(step == 0, T.max(row * op.stride - half, 0), needed(number))
+            with T.serial(start, needed(number + 1)) as fresh:
+                self._expand(fresh)
+            body(row)
+
+    def _expand(self, row: Expr) -> None:
+        op, lanes = self.op, self.lanes
+
+        def group(start_block: Expr, vectors: int) -> None:
+            first = self._first + start_block
+
+            def tile_of(start: Expr, pixels: int) -> None:
+                acc = Registers(pixels, vectors, lanes)
+                acc.fill(lambda p, j, v: self._b1[(first + j) * lanes + v])
+                acc.contract(
+                    op.inputs,
+                    lambda p, block, lane: self.x[block, row * op.width + start + p, lane],
+                    lambda i, o: self._w1[weight_offset(first, i, op.inputs, vectors, lanes) + o],
+                )
+                with acc.each() as (p, j, v):
+                    place = [start_block + j, row % self._ring_rows, start + p + self._half, v]
+                    T.buffer_store(self._ring, clipped(acc[p, j, v], RELU6), place)
+
+            over_tiles(op.width, self.tile.pixels, tile_of)
+
+        over_tiles(self._count, self.tile.vectors, group)
+
+    def depthwise(self, block: Expr, row: Expr, start: Expr, columns: int) -> Registers:
+        """A patch of outputs of the task's block `block`, from output row `row` and column `start` on."""
+        op = self.op
+        patch = Patch(self.patch.rows, columns)
+        acc = Registers(patch.rows * columns, 1, self.lanes)
+        acc.fill(lambda p, j, v: self._b2[(self._first + block) * self.lanes + v])
+        add_depthwise(
+            acc,
+            patch,
+            op.kernel,
+            op.stride,
+            row * op.stride,
+            op.height,
+            lambda r, column, v: self._ring[block, r % self._ring_rows, start * op.stride + column, v],
+            lambda ky, kx, v: self._w2[self._first + block, ky * op.kernel + kx, v],
+        )
+        return acc
 
 
-def expand_depthwise(op: ExpandDepthwise, tile: Tile, columns: int, lanes: int, name: str) -> tirx.PrimFunc:
+def expand_depthwise(op: ExpandDepthwise, tile: Tile, patch: Patch, lanes: int, name: str) -> tirx.PrimFunc:
     """(X (I, H · W, lanes), expand weights, bias, depthwise weights (M, K · K, lanes), bias) -> Y (M, H' · W', lanes).
 
-    tile: of the expansion; its vectors are also the blocks of one task. columns: outputs of one depthwise step.
+    tile: of the expansion; its vectors are also the blocks of one task.
     """
-    in_blocks, mid_blocks = blocks(op.inputs, lanes), blocks(op.middle, lanes)
-    height, width, k = op.height, op.width, op.kernel
-    half, out_height, out_width = k // 2, height // op.stride, width // op.stride
+    mid_blocks = blocks(op.middle, lanes)
     if mid_blocks % tile.vectors:
         raise ValueError(f"{tile.vectors} blocks a task do not divide {mid_blocks}")
 
     def body() -> None:
-        x = argument("x", (in_blocks, height * width, lanes))
-        w1 = argument("w1", (mid_blocks * lanes * op.inputs,))
-        b1 = argument("b1", (mid_blocks * lanes,))
-        w2 = argument("w2", (mid_blocks, k * k, lanes))
-        b2 = argument("b2", (mid_blocks * lanes,))
-        y = argument("y", (mid_blocks, out_height * out_width, lanes))
+        expansion = Expansion(op, tile, patch, lanes)
+        y = argument("y", (mid_blocks, op.out_height * op.out_width, lanes))
 
         with T.parallel(0, mid_blocks // tile.vectors) as task:
             first = task * tile.vectors
-            ring = scratch((tile.vectors, k, width + 2 * half, lanes))
-            with T.serial(0, tile.vectors) as j, T.serial(0, k) as r, T.serial(0, half) as c:
-                zero_fill(ring, lanes, j, r, c)
-                zero_fill(ring, lanes, j, r, width + half + c)
+            expansion.allocate(first, tile.vectors)
 
-            def expand(row: Expr, start: Expr, pixels: int) -> None:
-                acc = Registers(pixels, tile.vectors, lanes)
-                acc.fill(lambda p, j, v: b1[(first + j) * lanes + v])
-                acc.contract(
-                    op.inputs,
-                    lambda p, block, lane: x[block, row * width + start + p, lane],
-                    lambda i, o: w1[weight_offset(first, i, op.inputs, tile.vectors, lanes) + o],
-                )
-                with acc.each() as (p, j, v):
-                    T.buffer_store(ring, clipped(acc[p, j, v], RELU6), [j, row % k, start + p + half, v])
+            def finish(row: Expr) -> None:
+                with T.serial(0, tile.vectors) as block:
+                    over_tiles(op.out_width, patch.columns, lambda start, columns: tile_of(block, row, start, columns))
 
-            def depthwise(block: Expr, row: Expr, start: Expr, pixels: int) -> None:
-                acc = Registers(pixels, 1, lanes)
-                acc.fill(lambda p, j, v: b2[(first + block) * lanes + v])
-                top = T.max(row - 2 * half, 0)
-                with T.serial(top, T.min(row, height - 1) + 1) as r:
-                    depthwise_row(
-                        acc,
-                        pixels,
-                        k,
-                        op.stride,
-                        lambda column, v: ring[block, r % k, start * op.stride + column, v],
-                        lambda kx, v: w2[first + block, (r - row + 2 * half) * k + kx, v],
-                    )
+            def tile_of(block: Expr, row: Expr, start: Expr, columns: int) -> None:
+                acc = expansion.depthwise(block, row, start, columns)
                 with acc.each() as (p, j, v):
-                    place = [first + block, (row - half) // op.stride * out_width + start + p, v]
+                    place = [first + block, (row + p // columns) * op.out_width + start + p % columns, v]
                     T.buffer_store(y, clipped(acc[p, j, v], RELU6), place)
 
-            # `row` is the newest expanded row; the depthwise output it completes lies `half` rows above it.
-            with T.serial(0, height + half) as row:
-                with T.If(row < height), T.Then():
-                    over_tiles(width, tile.pixels, lambda start, pixels: expand(row, start, pixels))
-                with (
-                    T.If(tirx.all(row >= half, (row - half) % op.stride == 0)),
-                    T.Then(),
-                    T.serial(0, tile.vectors) as block,
-                ):
-                    over_tiles(out_width, columns, lambda start, pixels: depthwise(block, row, start, pixels))
+            expansion.over_rows(0, op.out_height // patch.rows, finish)
 
     return prim_func(name, body)

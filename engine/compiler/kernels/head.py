@@ -12,6 +12,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from engine.compiler.kernels.deconv import Deconv, Upsampler
+from engine.compiler.kernels.depthwise import Patch, add_depthwise, ring_rows
 from engine.compiler.kernels.emit import (
     RELU,
     Expr,
@@ -27,7 +28,6 @@ from engine.compiler.kernels.emit import (
     transpose,
     zero_fill,
 )
-from engine.compiler.kernels.expand_depthwise import depthwise_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +43,26 @@ class Head:
 
 class Branch:
     """One input of a head: its depthwise layer, a ring of its newest rows with zero columns at both sides, and the
-    depthwise layer's newest output row.
+    depthwise layer's newest output rows, as many as a patch has.
 
-    ring_rows: at least the kernel's; more where several rows arrive before one is used.
+    ring_rows: at least what those need; more where several rows arrive before one is used.
     """
 
-    def __init__(self, number: int, op: Head, ring_rows: int, lanes: int) -> None:
-        self.op, self.ring_rows, self.lanes = op, ring_rows, lanes
+    def __init__(self, number: int, op: Head, patch: Patch, ring_rows: int, lanes: int) -> None:
+        self.op, self.patch, self.ring_rows, self.lanes = op, patch, ring_rows, lanes
         self.channels = op.inputs[number]
         self.blocks = blocks(self.channels, lanes)
         self._half = op.kernel // 2
         self._weight = argument(f"dw{number}", (self.blocks, op.kernel * op.kernel, lanes))
         self._bias = argument(f"b{number}", (self.blocks * lanes,))
         self._ring: Any = None
-        self.line: Any = None
+        self.lines: Any = None
 
     def allocate(self) -> None:
         """Scratch of one task, to be called inside it."""
         width = self.op.width
         self._ring = scratch((self.blocks, self.ring_rows, width + 2 * self._half, self.lanes))
-        self.line = scratch((self.blocks, width, self.lanes))
+        self.lines = scratch((self.blocks, self.patch.rows, width, self.lanes))
         with T.serial(0, self.blocks) as block, T.serial(0, self.ring_rows) as r, T.serial(0, self._half) as c:
             zero_fill(self._ring, self.lanes, block, r, c)
             zero_fill(self._ring, self.lanes, block, r, width + self._half + c)
@@ -77,33 +77,35 @@ class Branch:
         with T.serial(0, self.blocks) as block, T.serial(0, width) as c, T.vectorized(0, self.lanes) as v:
             self.put(block, row, c, v, x[block, row * width + c, v])
 
-    def depthwise(self, row: Expr, columns: int) -> None:
-        """Output row `row` of the depthwise layer into `line`, `columns` at a time."""
+    def depthwise(self, row: Expr) -> None:
+        """Output rows from `row` on of the depthwise layer into `lines`."""
+        columns = self.patch.columns
         with T.serial(0, self.blocks) as block:
-            over_tiles(self.op.width, columns, lambda start, pixels: self._depthwise_tile(block, row, start, pixels))
+            over_tiles(self.op.width, columns, lambda start, pixels: self._depthwise_patch(block, row, start, pixels))
 
-    def _depthwise_tile(self, block: Expr, row: Expr, start: Expr, pixels: int) -> None:
-        k, half = self.op.kernel, self._half
-        acc = Registers(pixels, 1, self.lanes)
+    def _depthwise_patch(self, block: Expr, row: Expr, start: Expr, columns: int) -> None:
+        k, patch = self.op.kernel, Patch(self.patch.rows, columns)
+        acc = Registers(patch.rows * columns, 1, self.lanes)
         acc.fill(lambda p, j, v: self._bias[block * self.lanes + v])
-        with T.serial(T.max(row - half, 0), T.min(row + half, self.op.height - 1) + 1) as r:
-            depthwise_row(
-                acc,
-                pixels,
-                k,
-                1,
-                lambda column, v: self._ring[block, r % self.ring_rows, start + column, v],
-                lambda kx, v: self._weight[block, (r - row + half) * k + kx, v],
-            )
+        add_depthwise(
+            acc,
+            patch,
+            k,
+            1,
+            row,
+            self.op.height,
+            lambda r, column, v: self._ring[block, r % self.ring_rows, start + column, v],
+            lambda ky, kx, v: self._weight[block, ky * k + kx, v],
+        )
         with acc.each() as (p, j, v):
-            T.buffer_store(self.line, clipped(acc[p, j, v], RELU), [block, start + p, v])
+            T.buffer_store(self.lines, clipped(acc[p, j, v], RELU), [block, p // columns, start + p % columns, v])
 
-    def turn(self, turned: Any, first: int) -> None:
-        """`line` from blocks of channels to one row per channel: rows of `turned` from `first` on."""
+    def turn(self, line: Expr, turned: Any, first: int) -> None:
+        """One of `lines` from blocks of channels to one row per channel: rows of `turned` from `first` on."""
 
         def square(block: Expr, start: Expr) -> None:
             transpose(
-                lambda i: self.line[block, start + i, T.ramp(0, 1, self.lanes)],
+                lambda i: self.lines[block, line, start + i, T.ramp(0, 1, self.lanes)],
                 lambda i, row: T.buffer_store(
                     turned, row, [first + block * self.lanes + i, T.ramp(start, 1, self.lanes)]
                 ),
@@ -117,8 +119,8 @@ class Branch:
 class Projection:
     """The 1×1 convolution over all branches, and the maps that it writes."""
 
-    def __init__(self, op: Head, tile: Tile, columns: int, lanes: int) -> None:
-        self.op, self.tile, self.columns, self.lanes = op, tile, columns, lanes
+    def __init__(self, op: Head, tile: Tile, lanes: int) -> None:
+        self.op, self.tile, self.lanes = op, tile, lanes
         self._weight = argument("projection", (sum(op.inputs), op.outputs))
         self._turned: Any = None
 
@@ -126,22 +128,27 @@ class Projection:
         self._turned = scratch((sum(branch.blocks for branch in branches) * self.lanes, self.op.width))
 
     def emit(self, branches: list[Branch], row: Expr, maps: Any) -> None:
-        """Row `row` of the maps, whose neighbours are in the branches' rings."""
-        first = 0
+        """Rows of the maps from `row` on, as many as a patch has, whose neighbours are in the branches' rings."""
         for branch in branches:
-            branch.depthwise(row, self.columns)
-            branch.turn(self._turned, first)
-            first += branch.blocks * self.lanes
-
-        def maps_of(first_map: Expr, count: int) -> None:
-            over_vectors(
-                self.op.width,
-                self.lanes,
-                self.tile.vectors,
-                lambda start, vectors: self._tile(branches, first_map, count, start, vectors, row, maps),
+            branch.depthwise(row)
+        with T.serial(0, branches[0].patch.rows) as line:
+            first = 0
+            for branch in branches:
+                branch.turn(line, self._turned, first)
+                first += branch.blocks * self.lanes
+            over_tiles(
+                self.op.outputs,
+                self.tile.pixels,
+                lambda first_map, count: self._maps(branches, first_map, count, row + line, maps),
             )
 
-        over_tiles(self.op.outputs, self.tile.pixels, maps_of)
+    def _maps(self, branches: list[Branch], first_map: Expr, count: int, row: Expr, maps: Any) -> None:
+        over_vectors(
+            self.op.width,
+            self.lanes,
+            self.tile.vectors,
+            lambda start, vectors: self._tile(branches, first_map, count, start, vectors, row, maps),
+        )
 
     def _tile(
         self, branches: list[Branch], first_map: Expr, count: int, start: Expr, vectors: int, row: Expr, maps: Any
@@ -166,19 +173,22 @@ class Projection:
         )
 
 
-def head(op: Head, tile: Tile, rows: int, columns: int, lanes: int, name: str) -> tirx.PrimFunc:
+def head(op: Head, tile: Tile, rows: int, patch: Patch, lanes: int, name: str) -> tirx.PrimFunc:
     """(1×1 weights (Σ I, O), depthwise weights (I, K · K, lanes) and bias of each branch, X (I, H · W, lanes) of each
     branch) -> maps (O, H, W).
 
-    tile: vectors of pixels × maps. rows: output rows of one task. columns: outputs of one depthwise step.
+    tile: vectors of pixels × maps. rows: output rows of one task, whole patches. patch: of the depthwise step.
     """
     half = op.kernel // 2
-    if op.height % rows:
-        raise ValueError(f"{rows} rows a task do not divide {op.height}")
+    if op.height % rows or rows % patch.rows:
+        raise ValueError(
+            f"{rows} rows a task do not divide {op.height}, or patches of {patch.rows} rows do not divide them"
+        )
 
     def body() -> None:
-        projection = Projection(op, tile, columns, lanes)
-        branches = [Branch(number, op, op.kernel, lanes) for number in range(len(op.inputs))]
+        projection = Projection(op, tile, lanes)
+        kept = ring_rows(patch.rows, op.kernel, 1)
+        branches = [Branch(number, op, patch, kept, lanes) for number in range(len(op.inputs))]
         inputs = [
             argument(f"x{number}", (branch.blocks, op.height * op.width, lanes))
             for number, branch in enumerate(branches)
@@ -189,13 +199,13 @@ def head(op: Head, tile: Tile, rows: int, columns: int, lanes: int, name: str) -
             for branch in branches:
                 branch.allocate()
             projection.allocate(branches)
-            with T.serial(0, rows + 2 * half) as step:
-                newest = task * rows + step - half
-                with T.If(tirx.all(newest >= 0, newest < op.height)), T.Then():
+            with T.serial(0, rows // patch.rows) as step:
+                row = task * rows + step * patch.rows
+                fresh = tirx.Select(step == 0, T.max(row - half, 0), T.min(row + half, op.height))
+                with T.serial(fresh, T.min(row + patch.rows + half, op.height)) as r:
                     for branch, x in zip(branches, inputs):
-                        branch.read_row(x, newest)
-                with T.If(step >= 2 * half), T.Then():
-                    projection.emit(branches, newest - half, maps)
+                        branch.read_row(x, r)
+                projection.emit(branches, row, maps)
 
     return prim_func(name, body)
 
@@ -209,20 +219,21 @@ class UpsampledHead:
 
 
 def upsampled_head(
-    op: UpsampledHead, deconv_tile: Tile, tile: Tile, rows: int, columns: int, lanes: int, name: str
+    op: UpsampledHead, deconv_tile: Tile, tile: Tile, rows: int, patch: Patch, lanes: int, name: str
 ) -> tirx.PrimFunc:
     """(the arguments of Upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
-    first) -> maps (O, H, W). The first branch is the deconv step's output. rows: as in `head`, and even."""
+    first) -> maps (O, H, W). The first branch is the deconv step's output. rows, patch: as in `head`; two rows a patch."""
     half = op.head.kernel // 2
-    if op.head.height % rows or rows % 2:
-        raise ValueError(f"{rows} rows a task are odd or do not divide {op.head.height}")
+    if op.head.height % rows or rows % 2 or patch.rows != 2:
+        raise ValueError(f"{rows} rows a task do not divide {op.head.height}, or they are not made in pairs")
 
     def body() -> None:
         height, width = op.head.height, op.head.width
         upsampler = Upsampler(op.deconv, deconv_tile, lanes)
-        projection = Projection(op.head, tile, columns, lanes)
-        # Two rows arrive at a time.
-        branches = [Branch(number, op.head, op.head.kernel + 1, lanes) for number in range(len(op.head.inputs))]
+        projection = Projection(op.head, tile, lanes)
+        around = -(-half // 2)  # coarse rows that the two fine rows of one need on each side
+        kept = 2 * (around + 1) + half
+        branches = [Branch(number, op.head, patch, kept, lanes) for number in range(len(op.head.inputs))]
         refined, others = branches[0], branches[1:]
         inputs = [argument(f"raw{i}", (branch.blocks, height * width, lanes)) for i, branch in enumerate(others)]
         maps = argument("maps", (op.head.outputs, height, width))
@@ -232,9 +243,8 @@ def upsampled_head(
             for branch in branches:
                 branch.allocate()
             projection.allocate(branches)
-            before = -(-half // 2)  # coarse rows above the task's own that its first rows need
-            with T.serial(0, rows // 2 + 2 * before) as step:
-                coarse = task * (rows // 2) + step - before
+            with T.serial(0, rows // 2 + 2 * around) as step:
+                coarse = task * (rows // 2) + step - around
 
                 def put(block: Expr, parity: Expr, column: Expr, lane: Expr, value: Expr) -> None:
                     refined.put(block, 2 * coarse + parity, column, lane, value)
@@ -244,9 +254,7 @@ def upsampled_head(
                     with T.serial(0, 2) as parity:
                         for branch, x in zip(others, inputs):
                             branch.read_row(x, 2 * coarse + parity)
-                with T.serial(0, 2) as parity:
-                    row = 2 * coarse + parity - half
-                    with T.If(tirx.all(row >= task * rows, row < (task + 1) * rows)), T.Then():
-                        projection.emit(branches, row, maps)
+                with T.If(step >= 2 * around), T.Then():
+                    projection.emit(branches, 2 * (coarse - around), maps)
 
     return prim_func(name, body)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from engine.compiler.kernels.depthwise import Patch, add_depthwise
 from engine.compiler.kernels.emit import (
     RELU6,
     Expr,
@@ -22,7 +23,6 @@ from engine.compiler.kernels.emit import (
     scratch,
     zero_fill,
 )
-from engine.compiler.kernels.expand_depthwise import depthwise_row
 from engine.compiler.kernels.pointwise import weight_offset
 
 COLOURS = 3
@@ -105,15 +105,16 @@ def stem(op: Stem, tile: Tile, rows: int, lanes: int, name: str) -> tirx.PrimFun
                 def tile_of(block: Expr, start: Expr, pixels: int) -> None:
                     acc = Registers(pixels, 1, lanes)
                     acc.fill(lambda p, j, v: b2[block * lanes + v])
-                    with T.serial(T.max(row - 1, 0), T.min(row + 1, out_height - 1) + 1) as r:
-                        depthwise_row(
-                            acc,
-                            pixels,
-                            KERNEL,
-                            1,
-                            lambda column, v: ring[block, r % KERNEL, start + column, v],
-                            lambda kx, v: w2[block, (r - row + 1) * KERNEL + kx, v],
-                        )
+                    add_depthwise(
+                        acc,
+                        Patch(1, pixels),
+                        KERNEL,
+                        1,
+                        row,
+                        out_height,
+                        lambda r, column, v: ring[block, r % KERNEL, start + column, v],
+                        lambda ky, kx, v: w2[block, ky * KERNEL + kx, v],
+                    )
                     with acc.each() as (p, j, v):
                         T.buffer_store(line, clipped(acc[p, j, v], RELU6), [block, start + p, v])
 

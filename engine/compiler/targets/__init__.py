@@ -8,7 +8,7 @@ tvm:           TVM's target dictionary. Its mtriple, such as aarch64-linux-gnu, 
 lanes:         floats of a vector register; also the channel block of the layout.
 registers:     vector registers.
 cores:         workers that share a kernel's tasks on such a machine. Default: this machine's.
-cache_kib:     [first level for data, second level, …] of one core.
+cache_kib:     [first level for data, second level, …] of one core; the last one is shared by all.
 clock_ghz:     of these cores.
 fma_per_cycle: float32 multiply-adds that one core can finish in a cycle, as its designer publishes it.
 features:      instruction sets that the code needs, under NumPy's names.
@@ -36,6 +36,7 @@ LIMITS = {"lanes": (1, 64), "registers": (4, 64), "cores": (1, 256), "fma_per_cy
 KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", *LIMITS}
 OPTIONAL = KEYS - {"tvm", "lanes", "registers"}
 SUFFIXES = (".yaml", ".yml")
+UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ class Target:
     def identity(self) -> str:
         """All that changes the compiled code, as text."""
         return json.dumps([self.tvm, self.lanes, self.registers, self.threads, self.cache_kib], sort_keys=True)
+
+    @property
+    def second_level_bytes(self) -> int:
+        """What one core can count on of the second-level cache."""
+        if len(self.cache_kib) < 2:
+            return UNKNOWN_CACHE_KIB * 1024
+        shared = self.threads if len(self.cache_kib) == 2 else 1
+        return self.cache_kib[1] * 1024 // shared
 
     @property
     def triple(self) -> str:

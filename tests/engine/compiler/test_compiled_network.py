@@ -32,11 +32,19 @@ def small(skeleton: Skeleton = COCO_17, **changes: object) -> Checkpoint:
     return checkpoints.synthetic(architecture.parse({**SMALL, **changes}, "small.yaml"), skeleton, seed=3)
 
 
-def compiled(checkpoint: Checkpoint, width: int, height: int, lanes: int | None = None) -> CompiledNetwork:
-    target = targets.load(threads=2)
+def compiled(
+    checkpoint: Checkpoint,
+    width: int,
+    height: int,
+    *,
+    lanes: int | None = None,
+    threads: int = 2,
+    cache_kib: int = 1024,
+) -> CompiledNetwork:
+    target = replace(targets.load(threads=threads), cache_kib=(32, cache_kib, 4096))
     if lanes:
         target = replace(target, lanes=lanes)
-    return CompiledNetwork(artifacts.obtain(checkpoint, height, width, target), threads=2)
+    return CompiledNetwork(artifacts.obtain(checkpoint, height, width, target), threads=threads)
 
 
 def largest_error(network: CompiledNetwork, checkpoint: Checkpoint, seed: int = 0) -> float:
@@ -52,7 +60,15 @@ def largest_error(network: CompiledNetwork, checkpoint: Checkpoint, seed: int = 
 @pytest.mark.parametrize("lanes", [4, 8, 16])
 def test_every_vector_width_computes_what_pytorch_computes(lanes: int) -> None:
     checkpoint = small()
-    assert largest_error(compiled(checkpoint, 96, 64, lanes), checkpoint) < 1e-4
+    assert largest_error(compiled(checkpoint, 96, 64, lanes=lanes), checkpoint) < 1e-4
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("cache_kib", [1, 4096], ids=["two kernels", "one kernel"])
+def test_bottlenecks_in_one_kernel_or_two_compute_what_pytorch_computes(threads: int, cache_kib: int) -> None:
+    checkpoint = small(kernel=7)
+    network = compiled(checkpoint, 192, 352, threads=threads, cache_kib=cache_kib)
+    assert largest_error(network, checkpoint) < 1e-4
 
 
 @pytest.mark.parametrize(
