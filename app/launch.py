@@ -3,6 +3,8 @@
 import app.qt_environment  # noqa: F401, I001  before the first module of PyQt6
 
 import argparse
+import logging
+import os
 import signal
 import sys
 from types import FrameType
@@ -21,6 +23,7 @@ from app.qt_environment import expect_display
 from app.session_options import live_options
 
 AWAKE_MS = 200
+log = logging.getLogger(__name__)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -45,6 +48,10 @@ def main(args: argparse.Namespace) -> int:
         window.show()
         QTimer.singleShot(0, window.start)
         code = application.exec()
+        # Not every end comes by way of the window: a screen that goes away ends the loop as well.
+        if not window.finish():
+            log.warning("The session did not end in time; the program ends without it.")
+            os._exit(code or 1)  # Python's own end would destroy a thread that runs, and crash
         waker.stop()
         return code
     finally:

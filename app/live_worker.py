@@ -4,9 +4,9 @@ Nothing that can take time runs in the GUI thread: every request is a call that 
 session promises to answer at once (its newest frame, its newest result) is asked directly.
 """
 
-import logging
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QThread, QTimer, pyqtSignal
@@ -19,7 +19,6 @@ from engine.types import Frame
 
 STATISTICS_MS = 250
 STOP_S = 2.0
-log = logging.getLogger(__name__)
 
 
 class LiveWorker(QObject):
@@ -142,11 +141,18 @@ class LiveWorker(QObject):
     def set_speed(self, speed: float) -> None:
         self._ask(lambda: self.session.set_speed(speed))
 
-    def close(self) -> None:
-        """Stops the session, finishing a recording, and the thread. Waits, within the session's promise."""
+    def close(self) -> bool:
+        """Stops the session, finishing a recording, and the thread. Waits, within the session's promise. -> whether the
+        thread has ended.
+
+        What has not been told by then is not told any more: the window may be gone.
+        """
         self._ask(self._finish)
-        if not self._thread.wait(round(2000 * STOP_S) + 1000):
-            log.warning("the session's thread did not end in time")
+        ended = self._thread.wait(round(2000 * STOP_S) + 1000)
+        for signal in (self.happened, self.measured, self.source_known, self.saved, self.refused, self.broken):
+            with suppress(TypeError):  # nobody has listened to it
+                signal.disconnect()
+        return ended
 
     def _ask(self, request: Callable[[], object]) -> None:
         self._asked.emit(request)

@@ -67,7 +67,7 @@ class MainWindow(QMainWindow):
         self.size_choice = SizeChoice(self.bar.size_picker, self.stage, self.narrator, worker, store)
         self.figures = Figures(self.stage, self.panel, self.status, worker, store)
         self.file_export = FileExport(self, self.capture, worker, store)
-        self._closing = False
+        self._finished: bool | None = None
         self._lay_out()
         self._make_actions()
         self._connect()
@@ -309,16 +309,24 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, Qt's name
         """Asks nothing: a recording is finished by the session's stop."""
-        if not self._closing:
-            self._closing = True
-            self.store.change(geometry=self.saveGeometry().toHex().data().decode())
-            self.store.save()
-            self.painter.close()
-            self.sources.close()
-            self.capture.close()
-            self.worker.close()
+        self.store.change(geometry=self.saveGeometry().toHex().data().decode())
+        self.finish()
         super().closeEvent(event)
         self.quit()
+
+    def finish(self) -> bool:
+        """Ends every thread, finishes what is being recorded, remembers the preferences; later calls do nothing.
+
+        -> False where a thread hangs, in a driver or on a network drive.
+        """
+        if self._finished is not None:
+            return self._finished
+        self.store.save()
+        self.painter.close()
+        self.sources.close()
+        self.capture.close()
+        self._finished = self.worker.close()
+        return self._finished
 
     def quit(self) -> None:
         """Ends the application, whatever dialog is still open."""
