@@ -3,6 +3,7 @@
 All launches of a frame are captured into a CUDA graph once, so that a frame costs one call of the driver for them.
 """
 
+import contextlib
 import ctypes
 import sys
 from collections.abc import Sequence
@@ -83,71 +84,102 @@ class CudaDevice:
         return value.value
 
 
-class _Memory:
-    """Memory of the device, freed with this object."""
-
-    def __init__(self, session: "CudaSession", size: int) -> None:
-        self._session = session
-        self.address = ctypes.c_uint64()
-        session.call("cuMemAlloc_v2", ctypes.byref(self.address), ctypes.c_size_t(size))
-
-    def __del__(self) -> None:
-        # At the interpreter's end the driver goes first, and takes all memory with it.
-        if self.address.value and not sys.is_finalizing():
-            self._session.free(self.address)
-
-
 class CudaSession:
     """See `device.Session`. Any thread may use it: each call makes the GPU's context its thread's own first."""
 
     def __init__(self, name: str, driver: Driver, context: ctypes.c_void_p, code: bytes) -> None:
         self._name, self._driver, self._context = name, driver, context
         self._module, self._stream = ctypes.c_void_p(), ctypes.c_void_p()
+        self._sent: list[NDArray[Any]] = []  # what the GPU may not have read yet
         self.call("cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(code))
         self.call("cuStreamCreate", ctypes.byref(self._stream), NOT_DEFAULT_STREAM)
+
+    def __del__(self) -> None:
+        if self._stream:
+            self.release("cuStreamDestroy_v2", self._stream)
+        if self._module:
+            self.release("cuModuleUnload", self._module)
 
     def call(self, function: str, *arguments: Any) -> None:
         self._driver("cuCtxSetCurrent", self._context, device=self._name)
         self._driver(function, *arguments, device=self._name)
 
-    def free(self, address: ctypes.c_uint64) -> None:
-        self.call("cuMemFree_v2", address)
+    def release(self, function: str, handle: Any) -> None:
+        """Gives something back, where that is still possible: at the interpreter's end the driver goes first, and takes
+        everything with it; so does a GPU that fails."""
+        if not sys.is_finalizing():
+            with contextlib.suppress(DeviceError):
+                self.call(function, handle)
 
-    def allocate(self, size: int) -> _Memory:
+    def allocate(self, size: int) -> "_Memory":
         return _Memory(self, size)
 
-    def write(self, buffer: _Memory, values: NDArray[Any]) -> None:
+    def write(self, buffer: "_Memory", values: NDArray[Any]) -> None:
         size = ctypes.c_size_t(values.nbytes)
+        self._sent.append(values)
         self.call("cuMemcpyHtoDAsync_v2", buffer.address, ctypes.c_void_p(values.ctypes.data), size, self._stream)
 
-    def read(self, buffer: _Memory, values: NDArray[Any]) -> None:
+    def read(self, buffer: "_Memory", values: NDArray[Any]) -> None:
         size = ctypes.c_size_t(values.nbytes)
         self.call("cuMemcpyDtoHAsync_v2", ctypes.c_void_p(values.ctypes.data), buffer.address, size, self._stream)
-        self.call("cuStreamSynchronize", self._stream)
+        self._wait()
 
     def record(self, launches: Sequence[Launch]) -> Recording:
-        graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+        calls = [(self._function(launch.kernel), launch) for launch in launches]
+        # The driver loads kernels when they first run, and must not have to while it captures.
+        for function, launch in calls:
+            self._launch(function, launch)
+        self._wait()
+        graph = ctypes.c_void_p()
         self.call("cuStreamBeginCapture_v2", self._stream, THREAD_LOCAL)
-        for launch in launches:
-            self._launch(launch)
+        for function, launch in calls:
+            self._launch(function, launch)
         self.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
-        self.call("cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_uint64(0))
+        executable = _Executable(self, graph, [launch.buffers for launch in launches])
         self.call("cuGraphDestroy", graph)
-        kept = [launch.buffers for launch in launches]  # the graph knows only their addresses
+        return lambda: self.call("cuGraphLaunch", executable.handle, self._stream)
 
-        def run(_: Any = kept) -> None:
-            self.call("cuGraphLaunch", executable, self._stream)
-
-        return run
-
-    def _launch(self, launch: Launch) -> None:
+    def _function(self, name: str) -> ctypes.c_void_p:
         function = ctypes.c_void_p()
-        self.call("cuModuleGetFunction", ctypes.byref(function), self._module, launch.kernel.encode())
+        self.call("cuModuleGetFunction", ctypes.byref(function), self._module, name.encode())
+        return function
+
+    def _launch(self, function: ctypes.c_void_p, launch: Launch) -> None:
         addresses = [buffer.address for buffer in launch.buffers]
         arguments = (ctypes.c_void_p * len(addresses))(*(ctypes.addressof(address) for address in addresses))
-        sizes = [ctypes.c_uint(extent) for extent in (*launch.grid.groups, *launch.grid.items)]
-        no_more = ctypes.c_uint(0)  # of shared memory beside the kernels' own
-        self.call("cuLaunchKernel", function, *sizes, no_more, self._stream, arguments, None)
+        extents = [ctypes.c_uint(extent) for extent in (*launch.grid.groups, *launch.grid.items)]
+        no_more = ctypes.c_uint(0)  # shared memory beside the kernel's own
+        self.call("cuLaunchKernel", function, *extents, no_more, self._stream, arguments, None)
+
+    def _wait(self) -> None:
+        self.call("cuStreamSynchronize", self._stream)
+        self._sent.clear()
+
+
+class _Memory:
+    """Memory of the device, freed with this object."""
+
+    def __init__(self, session: CudaSession, size: int) -> None:
+        self._session = session
+        self.address = ctypes.c_uint64()
+        session.call("cuMemAlloc_v2", ctypes.byref(self.address), ctypes.c_size_t(size))
+
+    def __del__(self) -> None:
+        if self.address.value:
+            self._session.release("cuMemFree_v2", self.address)
+
+
+class _Executable:
+    """A graph that can be launched, freed with this object. It knows only the addresses of its buffers, which are kept."""
+
+    def __init__(self, session: CudaSession, graph: ctypes.c_void_p, buffers: list[tuple[Any, ...]]) -> None:
+        self._session, self._buffers = session, buffers
+        self.handle = ctypes.c_void_p()
+        session.call("cuGraphInstantiateWithFlags", ctypes.byref(self.handle), graph, ctypes.c_uint64(0))
+
+    def __del__(self) -> None:
+        if self.handle:
+            self._session.release("cuGraphExecDestroy", self.handle)
 
 
 @cache

@@ -36,7 +36,7 @@ class Session(Protocol):
         """`size` bytes of the device's memory, freed with the last reference to what is returned."""
 
     def write(self, buffer: Any, values: NDArray[Any]) -> None:
-        """`values` must stay as they are until the next `read` is back."""
+        """`values`, contiguous, must stay as they are until the next `read` is back."""
 
     def read(self, buffer: Any, values: NDArray[Any]) -> None:
         """Fills `values`, after everything before it is done."""

@@ -1,9 +1,10 @@
 """OpenCL devices through pyopencl, whose wheels bring all that a program needs beside the vendor's driver."""
 
+import contextlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +84,14 @@ class OpenClSession:
     def __init__(self, name: str, context: Any, program: Any) -> None:
         self._cl = _pyopencl()
         self._name, self._context, self._program = name, context, program
+        self._sent: list[NDArray[Any]] = []  # what the device may not have read yet
         with _faults(name):
             self._queue = self._cl.CommandQueue(context)
+
+    def __del__(self) -> None:
+        if self._sent and not sys.is_finalizing():
+            with contextlib.suppress(DeviceError), _faults(self._name):
+                self._queue.finish()
 
     def allocate(self, size: int) -> Any:
         with _faults(self._name):
@@ -92,11 +99,13 @@ class OpenClSession:
 
     def write(self, buffer: Any, values: NDArray[Any]) -> None:
         with _faults(self._name):
+            self._sent.append(values)
             self._cl.enqueue_copy(self._queue, buffer, values, is_blocking=False)
 
     def read(self, buffer: Any, values: NDArray[Any]) -> None:
         with _faults(self._name):
             self._cl.enqueue_copy(self._queue, values, buffer, is_blocking=True)
+        self._sent.clear()
 
     def record(self, launches: Sequence[Launch]) -> Recording:
         with _faults(self._name):
@@ -128,7 +137,7 @@ def _pyopencl() -> Any:
     return pyopencl
 
 
-@contextmanager
+@contextlib.contextmanager
 def _faults(name: str) -> Iterator[None]:
     """Turns pyopencl's errors into one that names the device."""
     cl = _pyopencl()
