@@ -124,8 +124,9 @@ class InferenceLoop:
         except Exception as error:
             self._taker.inference_failed(error)
         finally:
-            if self._change is not None:
-                self._change.cancel()
+            # A network is large, and this object waits for the garbage collector with all that it refers to.
+            self._give_up_change()
+            self._estimator = self._held = self._last = None
 
     def _obey(self) -> None:
         with self._orders:

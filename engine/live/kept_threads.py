@@ -28,8 +28,10 @@ class KeptTask:
         except Exception:
             # The function reports its own failures; this one was in the reporting.
             logger.exception("%s ended by an error", self.name)
-        finally:
-            self._ended.set()
+
+    def end(self) -> None:
+        """Its thread is free again; whoever joins goes on."""
+        self._ended.set()
 
     def join(self, timeout_s: float | None = None) -> None:
         """Does not wait for itself."""
@@ -67,9 +69,11 @@ class KeptThreads:
         while True:
             task = orders.get()
             task.run()
-            del task
+            # Before anybody hears of the end: the next task, which may come at once, is for this thread.
             with self._lock:
                 self._free.append(orders)
+            task.end()
+            del task
 
 
 NETWORK_THREADS = KeptThreads("litepose-network")

@@ -79,18 +79,21 @@ class Job(threading.Thread, Generic[T]):
 
     def __init__(self, name: str, function: Callable[[], T]) -> None:
         super().__init__(name=name, daemon=True)
-        self._function = function
+        self._function: Callable[[], T] | None = function
         self._result: list[T] = []
         self._error: Exception | None = None
         self._done = threading.Event()
         self.start()
 
     def run(self) -> None:
+        assert self._function is not None
         try:
             self._result.append(self._function())
         except Exception as error:
             self._error = error
         finally:
+            # What it worked on is not kept by whoever asks later whether it is done.
+            self._function = None
             self._done.set()
 
     @property

@@ -7,12 +7,13 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """Nothing queues: whoever takes gets the newest item there is."""
+    """Nothing queues: whoever takes gets the newest item there is. Closed, it is empty for good and nobody waits at it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._item: list[T] = []
         self._dropped = 0
+        self._closed = False
 
     @property
     def dropped(self) -> int:
@@ -22,6 +23,8 @@ class Mailbox(Generic[T]):
     def put(self, item: T) -> None:
         """Never waits."""
         with self._changed:
+            if self._closed:
+                return
             self._dropped += len(self._item)
             self._item = [item]
             self._changed.notify_all()
@@ -31,10 +34,18 @@ class Mailbox(Generic[T]):
         with self._changed:
             return self._changed.wait_for(lambda: not self._item, timeout_s)
 
-    def take(self, timeout_s: float) -> T | None:
-        """The newest item, waiting for one; None where none came in time."""
+    def close(self) -> None:
+        """Wakes everybody; what is waiting is let go."""
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._item), timeout_s):
+            self._closed = True
+            self._item = []
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float) -> T | None:
+        """The newest item, waiting for one; None where none came in time or none will come any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item or self._closed, timeout_s)
+            if not self._item:
                 return None
             item = self._item.pop()
             self._changed.notify_all()

@@ -113,8 +113,13 @@ class Pipeline:
         self._closed = True
         self.supervisor.stop()
         self.loop.stop()
+        self.mailbox.close()
         self.recording.stop()
         self.outlet.close()
+
+    def forget(self) -> None:
+        """Lets go of the pictures that are kept for whoever looks after the end."""
+        self.latest = self.latest_frame = None
 
     def join(self, deadline_s: float) -> list[str]:
         """Waits until time.monotonic() is `deadline_s`. -> names of the threads that have not ended."""

@@ -84,6 +84,8 @@ class LiveSession:
             if options is not None:
                 self._options = options
             self._asked = (self._options.source, self._options.source_settings)
+            if self._pipeline is not None:
+                self._pipeline.forget()
             self._pipeline = Pipeline(
                 self._options,
                 self._machine,

@@ -106,5 +106,5 @@ class SoundTrack:
 
     def close(self) -> None:
         self._packets = iter(())
-        self._next = None
+        self._next = self._stream = None
         self._input.close()

@@ -171,5 +171,9 @@ class VideoContainer:
                     self._mux_sound(self.duration_s)
                     self._encode(None)
         finally:
-            with self._reporting():
-                self._container.close()
+            try:
+                with self._reporting():
+                    self._container.close()
+            finally:
+                # An encoder's threads end with the last thing that refers to it; nobody knows how long this object is kept.
+                self._container = self._stream = None

@@ -62,6 +62,7 @@ class Changes:
         self.done: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.problems: list[str] = []
+        self.recorded: list[Path] = []
         self.session = LiveSession(self.options("demo"), self.hear)
 
     def options(self, source: str) -> LiveOptions:
@@ -71,6 +72,8 @@ class Changes:
         self.told[event.kind] += 1
         if event.kind in (EventKind.WARNING, EventKind.FAILURE):
             self.problems.append(event.text)
+        if event.kind is EventKind.RECORDING and not self.session.recording:
+            self.recorded += event.paths
 
     def go(self, changes: list[str], seconds: float, every_s: float) -> int:
         process = psutil.Process()
@@ -137,8 +140,8 @@ class Changes:
         """Lets the session run, until whatever was asked for is there."""
         time.sleep(seconds)
         self.settle()
-        for path in sorted(self.folder.glob("*-*-*_*.*"), key=lambda path: path.stat().st_mtime)[:-4]:
-            path.unlink()
+        while self.recorded:
+            self.recorded.pop().unlink(missing_ok=True)
 
     def settle(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
