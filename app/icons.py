@@ -39,9 +39,9 @@ def application_icon() -> QIcon:
 
 
 def style_sheet_images(folder: Path, text: str, on_accent: str) -> dict[str, str]:
-    """Paths of the two pictures that the style sheet names, written into `folder`: a style sheet knows files only."""
+    """Paths of the pictures that the style sheet names, written into `folder`: a style sheet knows files only."""
     paths = {}
-    for name, colour in (("chevron", text), ("check", on_accent)):
+    for name, colour in (("chevron", text), ("chevron_up", text), ("check", on_accent)):
         path = folder / f"{name}-{colour.lstrip('#')}.png"
         pixmap(name, colour, 24).save(str(path))
         paths[name] = path.as_posix()

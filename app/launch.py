@@ -18,6 +18,7 @@ from app.failures import FailureReporter
 from app.icons import application_icon
 from app.live_worker import LiveWorker
 from app.main_window import MainWindow
+from app.options import OVERRIDING
 from app.preference_store import PreferenceStore
 from app.qt_environment import expect_display
 from app.session_options import live_options
@@ -29,8 +30,7 @@ log = logging.getLogger(__name__)
 def main(args: argparse.Namespace) -> int:
     """Shows the window until it is closed. Returns the exit code. args: those of app.options."""
     expect_display()
-    names = ("source", "size", "theme", "language", "threads")
-    given = {name: value for name in names if (value := getattr(args, name)) is not None}
+    given = {name: value for name in OVERRIDING if (value := getattr(args, name, None)) is not None}
     QApplication.setApplicationName("litepose-live")
     QApplication.setApplicationDisplayName("LitePose Live")
     QApplication.setDesktopFileName("litepose-live")

@@ -16,10 +16,11 @@ from app.figures import Figures
 from app.file_export import FileExport
 from app.live_worker import LiveWorker
 from app.narrator import Narrator
+from app.network_settings import SETTINGS
 from app.painter import Painter
 from app.preference_store import PreferenceStore
 from app.preferences import Preferences
-from app.session_options import drawing_settings, live_options
+from app.session_options import drawing_settings, live_options, source_settings
 from app.shortcuts import ShortcutsSheet
 from app.size_choice import SizeChoice
 from app.source_choice import SourceChoice
@@ -239,7 +240,7 @@ class MainWindow(QMainWindow):
         if now.theme != before.theme:
             self.appearance.show(now.theme)
         if now.inference != before.inference:
-            self.worker.set_thresholds(now.inference.confidence, now.inference.confidence)
+            self.worker.set_thresholds(now.inference.confidence, now.inference.max_people)
             self.worker.set_smoothing(now.inference.smoothing)
         if now.overlays != before.overlays:
             self.worker.set_drawing(drawing_settings(now))
@@ -247,6 +248,8 @@ class MainWindow(QMainWindow):
             self.narrator.begin()
             self.painter.forget()
             self.worker.restart(live_options(now, self.worker.running_source))
+        elif now.camera != before.camera and self.painter.live:
+            self.worker.switch_source(self.worker.running_source, source_settings(now))
 
     def _toggle(self, name: str, on: bool) -> None:
         if name == "mirror":
@@ -278,7 +281,7 @@ class MainWindow(QMainWindow):
     def _retry(self) -> None:
         self.painter.forget()
         self.narrator.begin()
-        self.worker.start()
+        self.worker.restart(live_options(self.store.current, self.worker.running_source))
 
     def _jump(self, seconds: float) -> None:
         if self.timeline.isVisible():
@@ -334,8 +337,6 @@ class MainWindow(QMainWindow):
 
 
 def _needs_restart(before: Preferences, now: Preferences) -> bool:
-    """What a running session cannot change: the camera's format, and how the network is built."""
-    fixed = ("threads", "input_mode")
-    return before.camera != now.camera or any(
-        getattr(before.inference, name) != getattr(now.inference, name) for name in fixed
-    )
+    """How the network is built and run is what a running session cannot change."""
+    fixed = ("threads", "input_mode", *SETTINGS)
+    return any(getattr(before.inference, name) != getattr(now.inference, name) for name in fixed)

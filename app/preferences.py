@@ -12,7 +12,10 @@ from typing import Any, Literal
 import platformdirs
 import yaml
 
+from engine.decode.grouping import GroupingSettings
+
 VERSION = 1
+MOST_PEOPLE = GroupingSettings().max_people
 log = logging.getLogger(__name__)
 
 Theme = Literal["dark", "light", "system"]
@@ -54,23 +57,30 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Asked of a camera; 0 leaves its own choice. width, height in pixels, fps in frames per second."""
+    """Asked of a camera; 0 leaves its own choice. width, height in pixels, rate in frames per second."""
 
     width: int = 0
     height: int = 0
-    fps: int = 0
+    rate: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """How poses are found. confidence: the score that a joint and a person must have. threads: 0 means automatic.
-    input_mode: "auto", "square" or "WxH", as for PoseEstimator."""
+    """How poses are found.
+
+    confidence: the score that a joint and a person must have. max_people: the best ones are kept. threads: 0 means automatic.
+    input_mode: "auto", "square" or "WxH", as for PoseEstimator.
+    device, precision: of network_settings.offered; anything else leaves the choice to the engine.
+    """
 
     size: str = "xs"
     confidence: float = 0.2
     smoothing: bool = True
+    max_people: int = MOST_PEOPLE
     threads: int = 0
     input_mode: str = "auto"
+    device: str = ""
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

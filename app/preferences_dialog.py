@@ -1,6 +1,6 @@
 """Everything that is set rarely. What is chosen here acts at once; there is nothing to confirm."""
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QTabWidget,
     QVBoxLayout,
@@ -18,15 +19,20 @@ from PyQt6.QtWidgets import (
 )
 
 from app.capture import default_folder
+from app.network_settings import ONLY, offered
 from app.preference_store import PreferenceStore
+from app.preferences import MOST_PEOPLE
 from engine.compiler.targets import MOST_THREADS
+from engine.live import LiveOptions
 
 RESOLUTIONS = ((0, 0), (640, 360), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 RATES = (0, 15, 25, 30, 50, 60)
+FIELD_WIDTH = 240
+STILL_MS = 500
 
 
 class PreferencesDialog(QDialog):
-    """Three pages; each control shows the current value and changes the store."""
+    """Four pages; each control shows the current value and changes the store."""
 
     def __init__(self, store: PreferenceStore, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +42,8 @@ class PreferencesDialog(QDialog):
         pages = QTabWidget()
         pages.addTab(self._window_page(), self.tr("Window"))
         pages.addTab(self._recording_page(), self.tr("Recording"))
-        pages.addTab(self._network_page(), self.tr("Camera and network"))
+        pages.addTab(self._camera_page(), self.tr("Camera"))
+        pages.addTab(self._network_page(), self.tr("Network"))
         close = QPushButton(self.tr("Close"))
         close.setDefault(True)
         close.clicked.connect(self.accept)
@@ -88,32 +95,81 @@ class PreferencesDialog(QDialog):
         form.addRow(label, row)
         return page
 
-    def _network_page(self) -> QWidget:
-        kept = self._store.current
+    def _camera_page(self) -> QWidget:
+        kept = self._store.current.camera
         page, form = _page()
         automatic = self.tr("Automatic")
         sizes = {f"{w}x{h}": f"{w} × {h}" if w else automatic for w, h in RESOLUTIONS}
-        self.resolution = _combo(sizes, f"{kept.camera.width}x{kept.camera.height}")
+        current = f"{kept.width}x{kept.height}"
+        sizes.setdefault(current, f"{kept.width} × {kept.height}")
+        self.resolution = _combo(sizes, current)
         self.resolution.activated.connect(lambda _: self._change_resolution())
-        form.addRow(self.tr("Camera &resolution"), self.resolution)
-        rates = {str(rate): f"{rate} fps" if rate else automatic for rate in RATES}
-        self.rate = _combo(rates, str(kept.camera.fps))
-        self.rate.activated.connect(lambda _: self._store.change(fps=int(self.rate.currentData())))
-        form.addRow(self.tr("Camera r&ate"), self.rate)
-        self.threads = QSpinBox()
-        self.threads.setRange(0, MOST_THREADS)
-        self.threads.setSpecialValueText(automatic)
-        self.threads.setValue(kept.inference.threads)
-        self.threads.valueChanged.connect(lambda count: self._store.change(threads=count))
+        form.addRow(self.tr("&Resolution"), self.resolution)
+        rates = {str(rate): self.tr("{rate} fps").format(rate=rate) if rate else automatic for rate in RATES}
+        rates.setdefault(str(kept.rate), self.tr("{rate} fps").format(rate=kept.rate))
+        self.rate = _combo(rates, str(kept.rate))
+        self.rate.activated.connect(lambda _: self._store.change(rate=int(self.rate.currentData())))
+        form.addRow(self.tr("R&ate"), self.rate)
+        form.addRow(
+            "", _note(self.tr("A camera gives the nearest that it has; the line below the picture says which."))
+        )
+        return page
+
+    def _network_page(self) -> QWidget:
+        kept = self._store.current.inference
+        page, form = _page()
+        self.device = self._engine_choice("device", kept.device)
+        form.addRow(self.tr("&Device"), self.device)
+        self.precision = self._engine_choice("precision", kept.precision)
+        form.addRow(self.tr("P&recision"), self.precision)
+        self.threads = self._number("threads", kept.threads, 0, MOST_THREADS)
+        self.threads.setSpecialValueText(self.tr("Automatic"))
         form.addRow(self.tr("&Threads"), self.threads)
         shapes = {
             "auto": self.tr("Nearest to the picture's shape"),
             "square": self.tr("Square, as in the paper"),
         }
-        shapes.setdefault(kept.inference.input_mode, kept.inference.input_mode)
-        form.addRow(self.tr("&Input shape"), self._choice("input_mode", shapes, kept.inference.input_mode))
-        form.addRow("", _note(self.tr("Changes on this page start the video again; another shape is built once.")))
+        shapes.setdefault(kept.input_mode, kept.input_mode)
+        self.input_mode = self._choice("input_mode", shapes, kept.input_mode)
+        form.addRow(self.tr("&Input shape"), self.input_mode)
+        form.addRow("", _note(self.tr("These start the video again and end a recording. Another shape is built once.")))
+        self.people = self._number("max_people", kept.max_people, 1, MOST_PEOPLE)
+        form.addRow(self.tr("&People at most"), self.people)
         return page
+
+    def _engine_choice(self, name: str, current: str) -> QComboBox:
+        """What the engine offers; where that is nothing, what it does anyway, to be read only."""
+        texts = {
+            "auto": self.tr("Automatic"),
+            "cpu": self.tr("Processor (CPU)"),
+            "cuda": self.tr("NVIDIA graphics card (CUDA)"),
+            "opencl": self.tr("Graphics card (OpenCL)"),
+            "fp32": self.tr("Single (32 bits)"),
+            "fp16": self.tr("Half (16 bits)"),
+        }
+        values = offered(name)
+        if not values:
+            combo = _combo({ONLY[name]: texts[ONLY[name]]}, ONLY[name])
+            combo.setEnabled(False)
+            combo.setToolTip(self.tr("There is no other choice in this version."))
+            return combo
+        preferred = current if current in values else str(getattr(LiveOptions(), name))
+        return self._choice(name, {value: texts.get(value, value) for value in values}, preferred)
+
+    def _number(self, name: str, value: int, least: int, most: int) -> QSpinBox:
+        """Acts when the number has been still for a moment: on the way to 8 nobody wants 2 to 7."""
+        box = QSpinBox()
+        box.setRange(least, most)
+        box.setValue(value)
+        box.setMinimumWidth(FIELD_WIDTH)
+        box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        timer = QTimer(box)
+        timer.setSingleShot(True)
+        timer.setInterval(STILL_MS)
+        timer.timeout.connect(lambda: self._store.change(**{name: box.value()}))
+        box.valueChanged.connect(lambda _: timer.start())
+        self.finished.connect(lambda _: self._store.change(**{name: box.value()}) if timer.isActive() else None)
+        return box
 
     def _choice(self, name: str, texts: dict[str, str], current: str) -> QComboBox:
         combo = _combo(texts, current)
@@ -148,18 +204,16 @@ def _page() -> tuple[QWidget, QFormLayout]:
     form.setHorizontalSpacing(18)
     form.setVerticalSpacing(12)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     return page, form
 
 
 def _combo(texts: dict[str, str], current: str) -> QComboBox:
     combo = QComboBox()
+    combo.setMinimumWidth(FIELD_WIDTH)
     for value, text in texts.items():
         combo.addItem(text, value)
-    row = combo.findData(current)
-    if row < 0:
-        combo.addItem(current, current)
-        row = combo.count() - 1
-    combo.setCurrentIndex(row)
+    combo.setCurrentIndex(combo.findData(current))
     return combo
 
 

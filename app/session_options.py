@@ -1,5 +1,6 @@
 """From preferences to what the engine is asked for."""
 
+from app.network_settings import asked
 from app.preferences import Preferences
 from engine.drawing import DrawingSettings
 from engine.live import FileMode, LiveOptions
@@ -10,7 +11,7 @@ def source_settings(kept: Preferences) -> SourceSettings:
     """Files play at their own speed; a camera is asked for the format that the user chose."""
     camera = kept.camera
     return SourceSettings(
-        real_time=True, width=camera.width or None, height=camera.height or None, fps=camera.fps or None
+        real_time=True, width=camera.width or None, height=camera.height or None, fps=camera.rate or None
     )
 
 
@@ -43,8 +44,10 @@ def live_options(kept: Preferences, source: str = "") -> LiveOptions:
         threads=kept.inference.threads or None,
         joint_threshold=kept.inference.confidence,
         person_threshold=kept.inference.confidence,
+        max_people=kept.inference.max_people,
         tracking=True,
         smoothing=kept.inference.smoothing,
         drawing=drawing_settings(kept),
         file_mode=FileMode.AS_CAMERA,
+        **asked(kept.inference),
     )

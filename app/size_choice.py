@@ -35,7 +35,6 @@ class SizeChoice(QObject):
             self._stage.toast(text.format(size=name.upper(), how=how), kind="warning")
             return
         if not self._worker.active:
-            self._worker.switch_size(name)
             self._store.change(size=name)
             self.start_wanted.emit()
             return

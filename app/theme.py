@@ -97,6 +97,13 @@ QToolButton[flat="true"]:hover { background: $hover; }
 QToolButton[flat="true"]:checked { background: $pressed; }
 QToolButton[flat="true"]:focus { border: 1px solid $accent; }
 
+QSpinBox::up-button, QSpinBox::down-button { border: none; background: transparent; width: 24px; subcontrol-origin: border; }
+QSpinBox::up-button { subcontrol-position: top right; }
+QSpinBox::down-button { subcontrol-position: bottom right; }
+QSpinBox::up-arrow { image: url($chevron_up); width: 11px; height: 11px; }
+QSpinBox::down-arrow { image: url($chevron); width: 11px; height: 11px; }
+QSpinBox::up-arrow:off, QSpinBox::down-arrow:off { image: none; }
+
 QComboBox { padding: 0 26px 0 10px; }
 QComboBox::drop-down { border: none; width: 24px; }
 QComboBox::down-arrow { image: url($chevron); width: 12px; height: 12px; }
@@ -165,7 +172,7 @@ QHeaderView::section { background: transparent; color: $faint; border: none; pad
 
 
 def apply(application: QApplication, theme: Theme, images: dict[str, str]) -> None:
-    """Colours the whole application. images: file paths of the `chevron` and `check` pictures that the style sheet shows."""
+    """Colours the whole application. images: file paths of the pictures that the style sheet shows, by name."""
     palette = QPalette()
     roles = QPalette.ColorRole
     for role, colour in (

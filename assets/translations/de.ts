@@ -209,10 +209,6 @@
         <translation>Aufnahme</translation>
     </message>
     <message>
-        <source>Camera and network</source>
-        <translation>Kamera und Netz</translation>
-    </message>
-    <message>
         <source>Close</source>
         <translation>Schließen</translation>
     </message>
@@ -281,14 +277,6 @@
         <translation>Automatisch</translation>
     </message>
     <message>
-        <source>Camera &amp;resolution</source>
-        <translation>&amp;Auflösung der Kamera</translation>
-    </message>
-    <message>
-        <source>Camera r&amp;ate</source>
-        <translation>&amp;Bildrate der Kamera</translation>
-    </message>
-    <message>
         <source>&amp;Threads</source>
         <translation>&amp;Threads</translation>
     </message>
@@ -305,12 +293,72 @@
         <translation>&amp;Eingabeform</translation>
     </message>
     <message>
-        <source>Changes on this page start the video again; another shape is built once.</source>
-        <translation>Änderungen auf dieser Seite starten das Video neu; eine andere Form wird einmal gebaut.</translation>
-    </message>
-    <message>
         <source>Folder for recordings</source>
         <translation>Ordner für Aufnahmen</translation>
+    </message>
+    <message>
+        <source>&amp;Device</source>
+        <translation>&amp;Gerät</translation>
+    </message>
+    <message>
+        <source>&amp;People at most</source>
+        <translation>&amp;Personen höchstens</translation>
+    </message>
+    <message>
+        <source>&amp;Resolution</source>
+        <translation>Auf&amp;lösung</translation>
+    </message>
+    <message>
+        <source>A camera gives the nearest that it has; the line below the picture says which.</source>
+        <translation>Eine Kamera gibt das Nächste, was sie kann; die Zeile unter dem Bild sagt, was es ist.</translation>
+    </message>
+    <message>
+        <source>Camera</source>
+        <translation>Kamera</translation>
+    </message>
+    <message>
+        <source>Graphics card (OpenCL)</source>
+        <translation>Grafikkarte (OpenCL)</translation>
+    </message>
+    <message>
+        <source>Half (16 bits)</source>
+        <translation>Halb (16 Bit)</translation>
+    </message>
+    <message>
+        <source>NVIDIA graphics card (CUDA)</source>
+        <translation>NVIDIA-Grafikkarte (CUDA)</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netz</translation>
+    </message>
+    <message>
+        <source>P&amp;recision</source>
+        <translation>&amp;Rechengenauigkeit</translation>
+    </message>
+    <message>
+        <source>Processor (CPU)</source>
+        <translation>Prozessor (CPU)</translation>
+    </message>
+    <message>
+        <source>R&amp;ate</source>
+        <translation>Bildr&amp;ate</translation>
+    </message>
+    <message>
+        <source>Single (32 bits)</source>
+        <translation>Einfach (32 Bit)</translation>
+    </message>
+    <message>
+        <source>There is no other choice in this version.</source>
+        <translation>In dieser Version gibt es keine andere Wahl.</translation>
+    </message>
+    <message>
+        <source>These start the video again and end a recording. Another shape is built once.</source>
+        <translation>Diese Angaben starten das Video neu und beenden eine Aufnahme. Eine andere Form wird einmal gebaut.</translation>
+    </message>
+    <message>
+        <source>{rate} fps</source>
+        <translation>{rate} Bilder/s</translation>
     </message>
 </context>
 <context>

@@ -139,15 +139,16 @@ class FakeSession:
         self.go(SessionState.RUNNING)
         self.tell(EventKind.SIZE, size)
 
-    def switch_source(self, text: str, settings: object = None) -> None:
+    def switch_source(self, text: str, settings: Any = None) -> None:
         self.asked.append(("switch_source", text))
+        self.settings = settings
         self.live = not text.endswith(".mp4")
         self.options = replace(self.options, source=text)
         if self.state.active:
             self.tell(EventKind.SOURCE, f"Reading {text}.")
 
-    def set_thresholds(self, *, joint: float, person: float) -> None:
-        self.asked.append(("set_thresholds", joint, person))
+    def set_thresholds(self, *, joint: float, person: float, max_people: int) -> None:
+        self.asked.append(("set_thresholds", joint, person, max_people))
 
     def set_smoothing(self, on: bool) -> None:
         self.asked.append(("set_smoothing", on))

@@ -1,6 +1,6 @@
 """The preferences file: kept, checked, set aside when broken, under what the command line says."""
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -85,3 +85,9 @@ def test_a_folder_that_cannot_be_written_is_told(qtbot: object, tmp_path: Path) 
     store.not_saved.connect(told.append)
     store.save()
     assert len(told) == 1
+
+
+def test_every_name_stands_for_one_field(path: Path) -> None:
+    sections = [part for field in fields(Preferences) if is_dataclass(part := getattr(Preferences(), field.name))]
+    names = [field.name for part in (Preferences(), *sections) for field in fields(part)]
+    assert len(names) == len(set(names))

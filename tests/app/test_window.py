@@ -182,7 +182,7 @@ class TestSizes:
         desk.session.tell(EventKind.FAILURE, "XS cannot be loaded.")
         desk.bot.waitUntil(lambda: desk.window.stage.card.isVisible(), timeout=2000)
         desk.window.size_choice.choose("s")
-        desk.wait_asked("switch_size", "s")
+        desk.bot.waitUntil(lambda: desk.session.options.size == "s", timeout=3000)
         desk.bot.waitUntil(lambda: desk.window.stage.picture is not None, timeout=3000)
 
     def test_the_time_that_was_measured_here_is_shown_next_time(self, open_desk) -> None:
@@ -346,7 +346,53 @@ class TestPreferences:
     def test_the_confidence_acts_at_once(self, open_desk) -> None:
         desk = open_desk()
         desk.window.bar.confidence.slider.setValue(45)
-        desk.wait_asked("set_thresholds", 0.45, 0.45)
+        desk.wait_asked("set_thresholds", 0.45, 0.45, 30)
+
+    def test_the_number_of_people_acts_at_once_and_is_remembered(self, open_desk) -> None:
+        desk = open_desk()
+        before = desk.session
+        in_next_dialog(lambda dialog: dialog.people.setValue(2))
+        desk.window.show_preferences()
+        desk.wait_asked("set_thresholds", 0.2, 0.2, 2)
+        assert desk.session is before
+        desk.window.close()
+        assert open_desk().session.options.max_people == 2
+
+    def test_another_camera_format_is_asked_of_the_camera_while_all_else_goes_on(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front",))
+        before = desk.session
+
+        def choose(dialog: QDialog) -> None:
+            dialog.resolution.setCurrentIndex(dialog.resolution.findData("1920x1080"))
+            dialog.resolution.activated.emit(dialog.resolution.currentIndex())
+
+        in_next_dialog(choose)
+        desk.window.show_preferences()
+        desk.wait_asked("switch_source", "camera:Front")
+        assert (desk.session.settings.width, desk.session.settings.height) == (1920, 1080)
+        assert desk.session is before
+
+    def test_the_camera_s_rate_is_remembered_and_harms_no_overlay(self, open_desk) -> None:
+        desk = open_desk(cameras=("Front",))
+        desk.store.change(rate=25)
+        desk.window.close()
+        again = open_desk(cameras=("Front",))
+        assert not again.window.stage.toasts
+        assert again.session.options.source_settings.fps == 25
+        assert again.store.current.overlays.fps
+
+    def test_another_camera_format_does_not_disturb_a_file(self, open_desk) -> None:
+        desk = open_desk()
+        desk.store.change(width=1920, height=1080)
+        desk.bot.wait(100)
+        assert not desk.asked("switch_source")
+
+    def test_another_input_shape_starts_the_session_again(self, open_desk) -> None:
+        desk = open_desk()
+        before = desk.session
+        desk.store.change(input_mode="square")
+        desk.bot.waitUntil(lambda: desk.session is not before, timeout=3000)
+        assert desk.session.options.input_mode == "square"
 
     def test_smoothing_acts_at_once(self, open_desk) -> None:
         desk = open_desk()
@@ -380,7 +426,12 @@ class TestPreferences:
     def test_another_number_of_threads_starts_the_session_again(self, open_desk) -> None:
         desk = open_desk()
         before = desk.session
-        in_next_dialog(lambda dialog: dialog.threads.setValue(1))
+
+        def choose(dialog: QDialog) -> None:
+            for count in (4, 3, 2, 1):  # as the arrow is clicked again and again
+                dialog.threads.setValue(count)
+
+        in_next_dialog(choose)
         desk.window.show_preferences()
         desk.bot.waitUntil(lambda: desk.session is not before, timeout=3000)
         assert desk.session.options.threads == 1
