@@ -17,9 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from engine.compiler import ffi, library, pruning
+from engine.compiler.folders import cache_folder
 from engine.compiler.library import LIBRARY, METADATA, Artifact
 from engine.compiler.targets import Target
 from engine.compiler.versions import kernels_version, tvm_version
@@ -28,11 +27,6 @@ from models.checkpoints import Checkpoint
 
 Progress = Callable[[str], None]
 log = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Where compiled networks are kept: LITEPOSE_CACHE, or the system's place for such files."""
-    return Path(os.environ.get("LITEPOSE_CACHE") or platformdirs.user_cache_dir("litepose-live", appauthor=False))
 
 
 def obtain(

@@ -10,6 +10,7 @@ from engine.compiler.graph import GraphBuilder
 from engine.compiler.linking import linker
 from engine.compiler.targets import Target
 from engine.compiler.tiling import Core
+from engine.compiler.tilings import Tilings
 from models.checkpoints import Checkpoint
 
 
@@ -35,7 +36,7 @@ def _pipeline(module: tvm.IRModule, _: Any) -> tvm.IRModule:
 def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Target, library: Path) -> None:
     """Writes the shared library. height, width: of the input in pixels, multiples of 16."""
     core = Core(target.lanes, target.registers, target.threads, target.second_level_bytes)
-    module = GraphBuilder(checkpoint, height, width, core).build()
+    module = GraphBuilder(checkpoint, height, width, core, Tilings(core, target.tuned)).build()
     tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
     with tvm_target:
         executable = relax.build(module, target=tvm_target, relax_pipeline=_pipeline)

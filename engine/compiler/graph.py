@@ -3,6 +3,7 @@
 Two entry points: `maps` (picture -> both heads' maps) and `candidates` (maps -> the best peaks of each joint).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,23 +13,22 @@ import tvm
 from numpy.typing import NDArray
 from tvm import relax, tirx
 
-from engine.compiler import packing, tiling
+from engine.compiler import packing
 from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
-from engine.compiler.kernels.deconv import Deconv, deconv
-from engine.compiler.kernels.depthwise import Patch
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
 from engine.compiler.kernels.emit import Tile, blocks
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
 from engine.compiler.kernels.stem import Stem, stem
 from engine.compiler.tiling import Core
+from engine.compiler.tilings import Tilings
 from models.architecture import STEM_CHANNELS, Architecture, Block
 from models.checkpoints import Checkpoint
 from models.normalisation import MEAN, STD
 
 CANDIDATES = 30
-HeadChoices = tuple[Tile, int, Patch]  # tile, rows of a task, patch of a depthwise step
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]  # weight and bias, batch norm folded in
 
 
@@ -45,13 +45,17 @@ class Features:
 class GraphBuilder:
     """Emits one network for one input shape. Equal kernels are built once, whatever the weights."""
 
-    def __init__(self, checkpoint: Checkpoint, height: int, width: int, core: Core) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, height: int, width: int, core: Core, tilings: Tilings | None = None
+    ) -> None:
         self.architecture: Architecture = checkpoint.architecture
         self.joints = checkpoint.skeleton.joint_count
         self.height, self.width, self.core = height, width, core
+        self._tilings = tilings or Tilings(core)
         self._weights = packing.Folded(checkpoint.tensors)
         self._builder = relax.BlockBuilder()
         self._kernels: dict[Any, Any] = {}
+        self.operators: Counter[Any] = Counter()  # how often the network uses each; for those who tune them
 
     def build(self) -> tvm.IRModule:
         self._maps()
@@ -73,7 +77,7 @@ class GraphBuilder:
         maps4 = relax.Var("maps4", relax.TensorType((2 * self.joints, h, w), "float32"))
         maps2 = relax.Var("maps2", relax.TensorType((self.joints, 2 * h, 2 * w), "float32"))
         op = FindCandidates(self.joints, h, w, CANDIDATES)
-        kernel = self._kernel(op, (), lambda name: find_candidates(op, name))
+        kernel = self._kernel(op, None, lambda name: find_candidates(op, name))
         shapes = [(self.joints, CANDIDATES, 2), (self.joints, CANDIDATES), (self.joints, CANDIDATES)]
         with self._builder.function("candidates", [maps4, maps2]):
             with self._builder.dataflow():
@@ -81,8 +85,9 @@ class GraphBuilder:
                 output = self._builder.emit_output(relax.call_tir(kernel, [maps4, maps2], types))
             self._builder.emit_func_output(output)
 
-    def _kernel(self, op: Any, choices: tuple[Any, ...], build: Callable[[str], tirx.PrimFunc]) -> Any:
-        key = (op, choices)
+    def _kernel(self, op: Any, tiling: Any, build: Callable[[str], tirx.PrimFunc]) -> Any:
+        self.operators[op] += 1
+        key = (op, tiling)
         if key not in self._kernels:
             name = f"{type(op).__name__.lower()}_{len(self._kernels)}"
             self._kernels[key] = self._builder.add_func(build(name), name)
@@ -101,9 +106,8 @@ class GraphBuilder:
     def _stem(self, picture: Any) -> Features:
         lanes, out_height, out_width = self.core.lanes, self.height // 2, self.width // 2
         op = Stem(self.height, self.width, STEM_CHANNELS, self.architecture.stem)
-        tile = tiling.tile(self.core, blocks(op.middle, lanes), out_width)
-        rows = tiling.rows_per_task(self.core, out_height, 2)
-        kernel = self._kernel(op, (tile, rows), lambda name: stem(op, tile, rows, lanes, name))
+        tiling = self._tilings(op)
+        kernel = self._kernel(op, tiling, lambda name: stem(op, tiling, lanes, name))
 
         w1, b1 = self._weights.conv("first.0.0", "first.0.1")
         mean, std = np.asarray(MEAN, np.float32), np.asarray(STD, np.float32)
@@ -116,11 +120,11 @@ class GraphBuilder:
         arguments = [
             picture,
             mean[::-1],
-            packing.matrix(depth_first, tile.vectors, lanes),
+            packing.matrix(depth_first, tiling.tile.vectors, lanes),
             self._vector(b1),
             packing.depthwise(w2, lanes),
             self._vector(b2),
-            packing.matrix(w3[:, :, 0, 0], tile.vectors, lanes),
+            packing.matrix(w3[:, :, 0, 0], tiling.tile.vectors, lanes),
             self._vector(b3),
         ]
         value = self._call(kernel, arguments, self._blocked(op.outputs, out_height, out_width))
@@ -137,26 +141,25 @@ class GraphBuilder:
         expand = self._weights.conv(f"{name}.inv.0", f"{name}.inv.1")
         depthwise = self._weights.conv(f"{name}.depth_conv.0", f"{name}.depth_conv.1")
         project = self._weights.conv(f"{name}.point_conv.0", f"{name}.point_conv.1")
-        choices = tiling.bottleneck_tiling(self.core, op)
-        if choices is None:
+        tiling = self._tilings(op)
+        if tiling is None:
             middle = self._expand_depthwise(inner, expand, depthwise, x)
             return self._pointwise(middle, project, x if block.residual else None)
 
-        kernel = self._kernel(op, (choices,), lambda name: bottleneck(op, choices, self.core.lanes, name))
+        kernel = self._kernel(op, tiling, lambda name: bottleneck(op, tiling, self.core.lanes, name))
         arguments = [
             x.value,
-            *self._expand_depthwise_weights(choices.expansion, expand, depthwise),
-            packing.matrix(project[0][:, :, 0, 0], choices.projection.vectors, self.core.lanes),
+            *self._expand_depthwise_weights(tiling.expansion, expand, depthwise),
+            packing.matrix(project[0][:, :, 0, 0], tiling.projection.vectors, self.core.lanes),
             self._vector(project[1]),
         ]
         value = self._call(kernel, arguments, self._blocked(block.outputs, inner.out_height, inner.out_width))
         return Features(value, block.outputs, inner.out_height, inner.out_width)
 
     def _expand_depthwise(self, op: ExpandDepthwise, expand: Layer, depthwise: Layer, x: Features) -> Features:
-        tile = tiling.expansion_tile(self.core, op.middle, op.width)
-        patch = tiling.depthwise_patch(self.core, op.out_height, op.out_width, op.kernel)
-        kernel = self._kernel(op, (tile, patch), lambda name: expand_depthwise(op, tile, patch, self.core.lanes, name))
-        arguments = [x.value, *self._expand_depthwise_weights(tile, expand, depthwise)]
+        tiling = self._tilings(op)
+        kernel = self._kernel(op, tiling, lambda name: expand_depthwise(op, tiling, self.core.lanes, name))
+        arguments = [x.value, *self._expand_depthwise_weights(tiling.tile, expand, depthwise)]
         value = self._call(kernel, arguments, self._blocked(op.middle, op.out_height, op.out_width))
         return Features(value, op.middle, op.out_height, op.out_width)
 
@@ -173,10 +176,9 @@ class GraphBuilder:
         lanes, pixels = self.core.lanes, x.height * x.width
         weight, bias = layer
         op = Pointwise(x.channels, len(weight), pixels, residual is not None)
-        tile = tiling.tile(self.core, blocks(op.outputs, lanes), pixels)
-        per_task = tiling.pixels_per_task(self.core, op.inputs, pixels, tile.pixels)
-        kernel = self._kernel(op, (tile, per_task), lambda name: pointwise(op, tile, per_task, lanes, name))
-        arguments = [x.value, packing.matrix(weight[:, :, 0, 0], tile.vectors, lanes), self._vector(bias)]
+        tiling = self._tilings(op)
+        kernel = self._kernel(op, tiling, lambda name: pointwise(op, tiling, lanes, name))
+        arguments = [x.value, packing.matrix(weight[:, :, 0, 0], tiling.tile.vectors, lanes), self._vector(bias)]
         if residual is not None:
             arguments.append(residual.value)
         value = self._call(kernel, arguments, self._blocked(op.outputs, x.height, x.width))
@@ -192,52 +194,61 @@ class GraphBuilder:
         return [features] if self.architecture.fusion else []
 
     def _deconv(self, step: int, refined: Features, raw: Features) -> Features:
-        op, tile, arguments = self._deconv_parts(step, refined, raw)
-        kernel = self._kernel(op, (tile,), lambda name: deconv(op, tile, self.core.lanes, name))
+        inputs = [refined, *self._raw(raw)]
+        op = self._deconv_operator(step, inputs)
+        tiling = self._tilings(op)
+        kernel = self._kernel(op, tiling, lambda name: deconv(op, tiling, self.core.lanes, name))
         height, width = 2 * op.height, 2 * op.width
+        arguments = self._deconv_arguments(step, inputs, tiling)
         value = self._call(kernel, arguments, self._blocked(op.outputs, height, width))
         return Features(value, op.outputs, height, width)
 
-    def _deconv_parts(self, step: int, refined: Features, raw: Features) -> tuple[Deconv, Tile, list[Any]]:
-        lanes, inputs = self.core.lanes, [refined, *self._raw(raw)]
-        outputs = self.architecture.deconv[step]
-        op = Deconv(tuple(x.channels for x in inputs), outputs, refined.height, refined.width)
-        tile = tiling.tile(self.core, blocks(outputs, lanes), op.width)
+    def _deconv_operator(self, step: int, inputs: list[Features]) -> Deconv:
+        place = inputs[0]
+        return Deconv(tuple(x.channels for x in inputs), self.architecture.deconv[step], place.height, place.width)
+
+    def _deconv_arguments(self, step: int, inputs: list[Features], tiling: DeconvTiling) -> list[Any]:
         scale, shift = self._weights.norm(f"deconv_bnrelu.{step}.0")
         weights = [
-            packing.transposed(self._weights.weight(f"{name}.{step}") * scale[None, :, None, None], tile.vectors, lanes)
+            packing.transposed(
+                self._weights.weight(f"{name}.{step}") * scale[None, :, None, None],
+                tiling.tile.vectors,
+                self.core.lanes,
+            )
             for name, _ in zip(("deconv_refined", "deconv_raw"), inputs)
         ]
-        return op, tile, [*(x.value for x in inputs), *weights, self._vector(shift)]
+        return [*(x.value for x in inputs), *weights, self._vector(shift)]
 
     def _output_head(self, number: int, inputs: list[Features]) -> Any:
-        op, choices, arguments = self._head_parts(number, inputs[0], [x.channels for x in inputs])
-        kernel = self._kernel(op, choices, lambda name: head(op, *choices, self.core.lanes, name))
-        return self._call(kernel, [*arguments, *(x.value for x in inputs)], (op.outputs, op.height, op.width))
+        op = self._head_operator(number, inputs[0], [x.channels for x in inputs])
+        tiling = self._tilings(op)
+        kernel = self._kernel(op, tiling, lambda name: head(op, tiling, self.core.lanes, name))
+        arguments = [*self._head_arguments(number, op), *(x.value for x in inputs)]
+        return self._call(kernel, arguments, (op.outputs, op.height, op.width))
 
     def _upsampled_head(self, refined: Features, raw: Features, finest: Features) -> Any:
         """The last upsampling step and the fine output head in one kernel."""
-        step, tile, deconv_arguments = self._deconv_parts(2, refined, raw)
-        others = self._raw(finest)
-        op, choices, arguments = self._head_parts(1, finest, [step.outputs, *(x.channels for x in others)])
-        both = UpsampledHead(step, op)
-        kernel = self._kernel(
-            both, (tile, choices), lambda name: upsampled_head(both, tile, *choices, self.core.lanes, name)
-        )
-        values = [*deconv_arguments, *arguments, *(x.value for x in others)]
-        return self._call(kernel, values, (op.outputs, op.height, op.width))
+        inputs, others = [refined, *self._raw(raw)], self._raw(finest)
+        step = self._deconv_operator(2, inputs)
+        op = UpsampledHead(step, self._head_operator(1, finest, [step.outputs, *(x.channels for x in others)]))
+        tiling = self._tilings(op)
+        kernel = self._kernel(op, tiling, lambda name: upsampled_head(op, tiling, self.core.lanes, name))
+        arguments = [
+            *self._deconv_arguments(2, inputs, tiling.deconv),
+            *self._head_arguments(1, op.head),
+            *(x.value for x in others),
+        ]
+        return self._call(kernel, arguments, (op.head.outputs, op.head.height, op.head.width))
 
-    def _head_parts(self, number: int, place: Features, channels: list[int]) -> tuple[Head, HeadChoices, list[Any]]:
+    def _head_operator(self, number: int, place: Features, channels: list[int]) -> Head:
         """Output head `number`, at the size of `place`: 0 is the coarse one, with tags, 1 the fine one."""
-        lanes, k = self.core.lanes, self.architecture.head_kernel
         outputs = (2 - number) * self.joints
-        op = Head(tuple(channels), outputs, place.height, place.width, k)
-        tile = tiling.tile(self.core, op.width // lanes, outputs)
-        rows = tiling.rows_per_task(self.core, op.height, k - 1, multiple=2)
-        patch = tiling.depthwise_patch(self.core, op.height, op.width, k)
-        names = [f"final_{branch}.{number}.conv" for branch, _ in zip(("refined", "raw"), channels)]
+        return Head(tuple(channels), outputs, place.height, place.width, self.architecture.head_kernel)
+
+    def _head_arguments(self, number: int, op: Head) -> list[Any]:
+        names = [f"final_{branch}.{number}.conv" for branch, _ in zip(("refined", "raw"), op.inputs)]
         arguments: list[Any] = [np.concatenate([self._weights.weight(f"{name}.3")[:, :, 0, 0].T for name in names])]
         for name in names:
             weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
-            arguments += [packing.depthwise(weight, lanes), self._vector(bias)]
-        return op, (tile, rows, patch), arguments
+            arguments += [packing.depthwise(weight, self.core.lanes), self._vector(bias)]
+        return arguments

@@ -1,11 +1,19 @@
 """How many registers, pixels and rows each kernel works on at a time, chosen from what the target's cores can hold."""
 
 from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
 
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling
 from engine.compiler.kernels.depthwise import Patch, ring_rows
 from engine.compiler.kernels.emit import Tile, blocks
+from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling
+from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling
+from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling
+from engine.compiler.kernels.stem import Stem, StemTiling
 
+MOST_VECTORS, MOST_PIXELS = 6, 16  # of a register tile
 HALO = 0.06  # of a bottleneck's work that a task may do again for a neighbouring one
 CACHE_FLOATS = 6144  # of one task's input in a 1×1 convolution: well inside a first-level cache
 
@@ -37,19 +45,23 @@ def tile(core: Core, vectors: int, pixels: int) -> Tile:
     A tile of V × P accumulators does V · P multiply-adds for V + P loads, and fewer than eight accumulators leave the
     multipliers waiting for each other. What a division by the tile leaves over is done by a smaller, slower tile.
     """
-    best, best_cost = Tile(1, 1), float("inf")
-    for v in range(1, min(vectors, 6) + 1):
-        for p in range(1, min(pixels, 16) + 1):
-            if v * p > core.accumulators:
-                continue
-            cost = _cover(vectors, v) * _cover(pixels, p)
-            cost *= max(1.0, 8 / (v * p)) * max(1.0, (v + p) / (v * p) + 0.55)
-            # A remainder tile costs about as much as a full one of a third the work.
-            cost += 0.1 * (vectors % v > 0) + 0.1 * (pixels % p > 0)
-            cost += 0.02 * (v * p < 16)
-            if cost < best_cost - 1e-9:
-                best, best_cost = Tile(v, p), cost
-    return best
+    options = [
+        Tile(v, p)
+        for v in range(1, min(vectors, MOST_VECTORS) + 1)
+        for p in range(1, min(pixels, MOST_PIXELS) + 1)
+        if v * p <= core.accumulators
+    ]
+    return min(options, key=lambda option: tile_cost(option, vectors, pixels), default=Tile(1, 1))
+
+
+def tile_cost(tile: Tile, vectors: int, pixels: int) -> float:
+    """Estimated time relative to a perfect tile's."""
+    v, p = tile.vectors, tile.pixels
+    cost = _cover(vectors, v) * _cover(pixels, p)
+    cost *= max(1.0, 8 / (v * p)) * max(1.0, (v + p) / (v * p) + 0.55)
+    # A remainder tile costs about as much as a full one of a third the work.
+    cost += 0.1 * (vectors % v > 0) + 0.1 * (pixels % p > 0)
+    return round(cost + 0.02 * (v * p < 16), 9)
 
 
 def _cover(length: int, step: int) -> float:
@@ -88,28 +100,6 @@ def depthwise_patch(core: Core, height: int, width: int, kernel: int) -> Patch:
     return Patch(rows, min(range(least, most + 1), key=lambda columns: (cost(columns), -columns)))
 
 
-def bottleneck_tiling(core: Core, op: Bottleneck) -> BottleneckTiling | None:
-    """How to compute a whole bottleneck in one kernel, or None where two kernels are faster: what a task keeps must fit the
-    second-level cache, and bands of rows must not have to compute too much twice."""
-    inner = op.inner
-    patch = depthwise_patch(core, inner.out_height, inner.out_width, inner.kernel)
-    middle = blocks(inner.middle, core.lanes) * core.lanes
-    ring = ring_rows(patch.rows, inner.kernel, inner.stride) * (inner.width + inner.kernel - 1)
-    weights = inner.inputs + inner.kernel**2 + op.outputs
-    if 4 * middle * (ring + weights) > core.cache:
-        return None
-    halo = (core.threads - 1) * (inner.kernel - inner.stride) / inner.height
-    per_pixel = inner.stride**2 * inner.inputs + inner.kernel**2 + op.outputs
-    if core.threads > inner.out_height // patch.rows or halo * inner.stride**2 * inner.inputs / per_pixel > HALO:
-        return None
-    return BottleneckTiling(
-        tile(core, blocks(inner.middle, core.lanes), inner.width),
-        tile(core, blocks(op.outputs, core.lanes), patch.rows * patch.columns),
-        patch,
-        core.threads,
-    )
-
-
 def pixels_per_task(core: Core, inputs: int, pixels: int, step: int) -> int:
     """Pixels of one task of a 1×1 convolution: whole tiles, inside the cache, and evenly many tasks for the threads."""
     if pixels % step:
@@ -135,3 +125,76 @@ def rows_per_task(core: Core, height: int, halo: int, multiple: int = 1) -> int:
         return -(-tasks // core.threads) * core.threads / tasks * (1 + halo / rows * 0.5)
 
     return min(options, key=cost)
+
+
+@singledispatch
+def default(op: Any, core: Core) -> Any:
+    """The tiling of one operator, of the class that its kernel takes."""
+    raise TypeError(f"no kernel for {type(op).__name__}")
+
+
+@default.register
+def _(op: Stem, core: Core) -> StemTiling:
+    out_height, out_width = op.height // 2, op.width // 2
+    return StemTiling(tile(core, blocks(op.middle, core.lanes), out_width), rows_per_task(core, out_height, 2))
+
+
+@default.register
+def _(op: Bottleneck, core: Core) -> BottleneckTiling | None:
+    """None where two kernels are faster: what a task keeps must fit the second-level cache, and bands of rows must not
+    have to compute too much twice."""
+    inner, chosen = op.inner, whole_bottleneck(op, core)
+    middle = blocks(inner.middle, core.lanes) * core.lanes
+    ring = ring_rows(chosen.patch.rows, inner.kernel, inner.stride) * (inner.width + inner.kernel - 1)
+    weights = inner.inputs + inner.kernel**2 + op.outputs
+    if 4 * middle * (ring + weights) > core.cache:
+        return None
+    halo = (core.threads - 1) * (inner.kernel - inner.stride) / inner.height
+    per_pixel = inner.stride**2 * inner.inputs + inner.kernel**2 + op.outputs
+    repeated = halo * inner.stride**2 * inner.inputs / per_pixel
+    return chosen if repeated <= HALO and chosen.bands == core.threads else None
+
+
+def whole_bottleneck(op: Bottleneck, core: Core) -> BottleneckTiling:
+    """How to compute a bottleneck in one kernel, whether or not that is faster than two."""
+    inner = op.inner
+    patch = depthwise_patch(core, inner.out_height, inner.out_width, inner.kernel)
+    return BottleneckTiling(
+        tile(core, blocks(inner.middle, core.lanes), inner.width),
+        tile(core, blocks(op.outputs, core.lanes), patch.rows * patch.columns),
+        patch,
+        min(core.threads, inner.out_height // patch.rows),
+    )
+
+
+@default.register
+def _(op: ExpandDepthwise, core: Core) -> ExpandDepthwiseTiling:
+    return ExpandDepthwiseTiling(
+        expansion_tile(core, op.middle, op.width),
+        depthwise_patch(core, op.out_height, op.out_width, op.kernel),
+    )
+
+
+@default.register
+def _(op: Pointwise, core: Core) -> PointwiseTiling:
+    chosen = tile(core, blocks(op.outputs, core.lanes), op.pixels)
+    return PointwiseTiling(chosen, pixels_per_task(core, op.inputs, op.pixels, chosen.pixels))
+
+
+@default.register
+def _(op: Deconv, core: Core) -> DeconvTiling:
+    return DeconvTiling(tile(core, blocks(op.outputs, core.lanes), op.width))
+
+
+@default.register
+def _(op: Head, core: Core) -> HeadTiling:
+    return HeadTiling(
+        tile(core, op.width // core.lanes, op.outputs),
+        rows_per_task(core, op.height, op.kernel - 1, multiple=2),
+        depthwise_patch(core, op.height, op.width, op.kernel),
+    )
+
+
+@default.register
+def _(op: UpsampledHead, core: Core) -> UpsampledHeadTiling:
+    return UpsampledHeadTiling(default(op.deconv, core), default(op.head, core))

@@ -41,6 +41,13 @@ class Deconv:
     width: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeconvTiling:
+    """tile: register tile of each of the four convolutions."""
+
+    tile: Tile
+
+
 class Upsampler:
     """Emits the two output rows of one input row.
 
@@ -128,11 +135,11 @@ class Upsampler:
                     zero_fill(target, lanes, block, r, column + 1)
 
 
-def deconv(op: Deconv, tile: Tile, lanes: int, name: str) -> tirx.PrimFunc:
+def deconv(op: Deconv, tiling: DeconvTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(the arguments of Upsampler) -> Y (O, 2H · 2W, lanes). One task is one input row."""
 
     def body() -> None:
-        upsampler = Upsampler(op, tile, lanes)
+        upsampler = Upsampler(op, tiling.tile, lanes)
         y = argument("y", (blocks(op.outputs, lanes), 4 * op.height * op.width, lanes))
 
         with T.parallel(0, op.height) as row:

@@ -48,6 +48,15 @@ class ExpandDepthwise:
         return self.width // self.stride
 
 
+@dataclass(frozen=True, slots=True)
+class ExpandDepthwiseTiling:
+    """tile: of the expansion; its vectors are also the blocks of one task, and divide the middle blocks. patch: of the
+    depthwise step."""
+
+    tile: Tile
+    patch: Patch
+
+
 class Expansion:
     """Expanded rows, made when an output row needs them and kept in a ring, and the depthwise convolution over them.
 
@@ -136,11 +145,9 @@ class Expansion:
         return acc
 
 
-def expand_depthwise(op: ExpandDepthwise, tile: Tile, patch: Patch, lanes: int, name: str) -> tirx.PrimFunc:
-    """(X (I, H · W, lanes), expand weights, bias, depthwise weights (M, K · K, lanes), bias) -> Y (M, H' · W', lanes).
-
-    tile: of the expansion; its vectors are also the blocks of one task.
-    """
+def expand_depthwise(op: ExpandDepthwise, tiling: ExpandDepthwiseTiling, lanes: int, name: str) -> tirx.PrimFunc:
+    """(X (I, H · W, lanes), expand weights, bias, depthwise weights (M, K · K, lanes), bias) -> Y (M, H' · W', lanes)."""
+    tile, patch = tiling.tile, tiling.patch
     mid_blocks = blocks(op.middle, lanes)
     if mid_blocks % tile.vectors:
         raise ValueError(f"{tile.vectors} blocks a task do not divide {mid_blocks}")

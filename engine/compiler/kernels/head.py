@@ -11,7 +11,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.deconv import Deconv, Upsampler
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling, Upsampler
 from engine.compiler.kernels.depthwise import Patch, add_depthwise, ring_rows
 from engine.compiler.kernels.emit import (
     RELU,
@@ -39,6 +39,16 @@ class Head:
     height: int
     width: int
     kernel: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTiling:
+    """tile: vectors of pixels × maps of the 1×1 convolution. rows: output rows of one task, whole patches. patch: of the
+    depthwise step."""
+
+    tile: Tile
+    rows: int
+    patch: Patch
 
 
 class Branch:
@@ -173,20 +183,17 @@ class Projection:
         )
 
 
-def head(op: Head, tile: Tile, rows: int, patch: Patch, lanes: int, name: str) -> tirx.PrimFunc:
+def head(op: Head, tiling: HeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(1×1 weights (Σ I, O), depthwise weights (I, K · K, lanes) and bias of each branch, X (I, H · W, lanes) of each
-    branch) -> maps (O, H, W).
-
-    tile: vectors of pixels × maps. rows: output rows of one task, whole patches. patch: of the depthwise step.
-    """
-    half = op.kernel // 2
+    branch) -> maps (O, H, W)."""
+    rows, patch, half = tiling.rows, tiling.patch, op.kernel // 2
     if op.height % rows or rows % patch.rows:
         raise ValueError(
             f"{rows} rows a task do not divide {op.height}, or patches of {patch.rows} rows do not divide them"
         )
 
     def body() -> None:
-        projection = Projection(op, tile, lanes)
+        projection = Projection(op, tiling.tile, lanes)
         kept = ring_rows(patch.rows, op.kernel, 1)
         branches = [Branch(number, op, patch, kept, lanes) for number in range(len(op.inputs))]
         inputs = [
@@ -218,19 +225,25 @@ class UpsampledHead:
     head: Head
 
 
-def upsampled_head(
-    op: UpsampledHead, deconv_tile: Tile, tile: Tile, rows: int, patch: Patch, lanes: int, name: str
-) -> tirx.PrimFunc:
+@dataclass(frozen=True, slots=True)
+class UpsampledHeadTiling:
+    """The head's patches have two rows."""
+
+    deconv: DeconvTiling
+    head: HeadTiling
+
+
+def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(the arguments of Upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
-    first) -> maps (O, H, W). The first branch is the deconv step's output. rows, patch: as in `head`; two rows a patch."""
-    half = op.head.kernel // 2
+    first) -> maps (O, H, W). The first branch is the deconv step's output."""
+    rows, patch, half = tiling.head.rows, tiling.head.patch, op.head.kernel // 2
     if op.head.height % rows or rows % 2 or patch.rows != 2:
         raise ValueError(f"{rows} rows a task do not divide {op.head.height}, or they are not made in pairs")
 
     def body() -> None:
         height, width = op.head.height, op.head.width
-        upsampler = Upsampler(op.deconv, deconv_tile, lanes)
-        projection = Projection(op.head, tile, lanes)
+        upsampler = Upsampler(op.deconv, tiling.deconv.tile, lanes)
+        projection = Projection(op.head, tiling.head.tile, lanes)
         around = -(-half // 2)  # coarse rows that the two fine rows of one need on each side
         kept = 2 * (around + 1) + half
         branches = [Branch(number, op.head, patch, kept, lanes) for number in range(len(op.head.inputs))]

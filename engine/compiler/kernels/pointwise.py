@@ -26,14 +26,23 @@ class Pointwise:
     residual: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PointwiseTiling:
+    """tile: register tile. pixels_per_task: they divide the pixels."""
+
+    tile: Tile
+    pixels_per_task: int
+
+
 def weight_offset(group_start: Expr, k: Expr, depth: int, vectors: int, lanes: int) -> Expr:
     """Place of input channel k's row in weights packed by `packing.matrix`: groups of `vectors` output blocks, each group
     (depth, vectors · lanes); `group_start` is the group's first block."""
     return group_start * (depth * lanes) + k * (vectors * lanes)
 
 
-def pointwise(op: Pointwise, tile: Tile, pixels_per_task: int, lanes: int, name: str) -> tirx.PrimFunc:
-    """(X (I, P, lanes), weights, bias, [residual (O, P, lanes)]) -> Y (O, P, lanes). `pixels_per_task` divides P."""
+def pointwise(op: Pointwise, tiling: PointwiseTiling, lanes: int, name: str) -> tirx.PrimFunc:
+    """(X (I, P, lanes), weights, bias, [residual (O, P, lanes)]) -> Y (O, P, lanes)."""
+    tile, pixels_per_task = tiling.tile, tiling.pixels_per_task
     in_blocks, out_blocks = blocks(op.inputs, lanes), blocks(op.outputs, lanes)
     if op.pixels % pixels_per_task:
         raise ValueError(f"{pixels_per_task} pixels a task do not divide {op.pixels}")

@@ -39,9 +39,18 @@ class Stem:
     outputs: int
 
 
-def stem(op: Stem, tile: Tile, rows: int, lanes: int, name: str) -> tirx.PrimFunc:
+@dataclass(frozen=True, slots=True)
+class StemTiling:
+    """tile: register tile of the 3×3 and the 1×1 convolution. rows: output rows of one task; they divide H / 2."""
+
+    tile: Tile
+    rows: int
+
+
+def stem(op: Stem, tiling: StemTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(picture, mean (3,), 3×3 weights packed with depth 27 = (ky, kx, colour), bias, depthwise weights (M, 9, lanes), bias,
-    1×1 weights, bias) -> Y (O, H / 2 · W / 2, lanes). rows: output rows of one task; they divide H / 2."""
+    1×1 weights, bias) -> Y (O, H / 2 · W / 2, lanes)."""
+    tile, rows = tiling.tile, tiling.rows
     mid_blocks, out_blocks = blocks(op.middle, lanes), blocks(op.outputs, lanes)
     out_height, out_width = op.height // 2, op.width // 2
     depth = KERNEL * KERNEL * COLOURS

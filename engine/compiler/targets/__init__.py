@@ -17,15 +17,17 @@ parts:         ARM cores, as "implementer/part", for which detection chooses the
 Never imports TVM.
 """
 
+import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from engine.compiler import host
+from engine.compiler import host, records
+from engine.compiler.folders import tuning_folder
 from engine.compiler.host import ARCHITECTURES, MOST_THREADS, Host
 from engine.errors import CompilerError
 
@@ -41,8 +43,8 @@ UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does no
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. For the rest see this
-    module; what is not known is empty or None."""
+    """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. tuned: tilings that a
+    search found, by operator. For the rest see this module; what is not known is empty or None."""
 
     name: str
     tvm: dict[str, Any]
@@ -54,10 +56,12 @@ class Target:
     clock_ghz: float | None = None
     fma_per_cycle: int | None = None
     features: tuple[str, ...] = ()
+    tuned: dict[str, Any] = field(default_factory=dict)
 
     def identity(self) -> str:
         """All that changes the compiled code, as text."""
-        return json.dumps([self.tvm, self.lanes, self.registers, self.threads, self.cache_kib], sort_keys=True)
+        tuned = hashlib.sha256(json.dumps(self.tuned, sort_keys=True).encode()).hexdigest()[:16] if self.tuned else ""
+        return json.dumps([self.tvm, self.lanes, self.registers, self.threads, self.cache_kib, tuned], sort_keys=True)
 
     @property
     def second_level_bytes(self) -> int:
@@ -118,7 +122,7 @@ def load(name: str | None = None, threads: int | None = None, *, here: bool = Tr
                 f"{target.name} --export DIR."
             )
         target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
-    return target
+    return replace(target, tuned=records.tuned(target.name, target.threads, tuning_folder()))
 
 
 def choose(machine: Host | None = None) -> Choice:

@@ -1,0 +1,77 @@
+"""Which tiling each operator gets: the one that a search found fastest on such a machine, or the default of `tiling`."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_type_hints
+
+from engine.compiler import tiling
+from engine.compiler.kernels.bottleneck import BottleneckTiling
+from engine.compiler.kernels.deconv import DeconvTiling
+from engine.compiler.kernels.expand_depthwise import ExpandDepthwiseTiling
+from engine.compiler.kernels.head import HeadTiling, UpsampledHeadTiling
+from engine.compiler.kernels.pointwise import PointwiseTiling
+from engine.compiler.kernels.stem import StemTiling
+from engine.compiler.tiling import Core
+
+CLASSES = {
+    "Stem": StemTiling,
+    "Bottleneck": BottleneckTiling,
+    "ExpandDepthwise": ExpandDepthwiseTiling,
+    "Pointwise": PointwiseTiling,
+    "Deconv": DeconvTiling,
+    "Head": HeadTiling,
+    "UpsampledHead": UpsampledHeadTiling,
+}
+log = logging.getLogger(__name__)
+
+
+def key(op: Any) -> str:
+    """An operator as text, by which records know it."""
+    return f"{type(op).__name__} {json.dumps(dataclasses.asdict(op), separators=(',', ':'))}"
+
+
+class Tilings:
+    """tuned: tilings as JSON values by the operator's `key`, from `engine.compiler.records`; null for a bottleneck that is
+    faster as two kernels. One that does not fit its operator is left aside with a line in the log."""
+
+    def __init__(self, core: Core, tuned: Mapping[str, Any] | None = None) -> None:
+        self._core, self._tuned = core, tuned or {}
+
+    def __call__(self, op: Any) -> Any:
+        name = key(op)
+        if name in self._tuned:
+            try:
+                return from_json(type(op).__name__, self._tuned[name])
+            except (TypeError, ValueError) as error:
+                log.warning("The tuned tiling of “%s” is left aside: %s.", name, error)
+        return tiling.default(op, self._core)
+
+
+def from_json(operator: str, value: Any) -> Any:
+    """The tiling of an operator of that class. Raises TypeError or ValueError for anything that is not one."""
+    if value is None and operator == "Bottleneck":
+        return None
+    return _parse(CLASSES[operator], value)
+
+
+def to_json(chosen: Any) -> Any:
+    return None if chosen is None else dataclasses.asdict(chosen)
+
+
+def _parse(kind: Any, value: Any) -> Any:
+    if kind is int:
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{value!r} is not a positive whole number")
+        return value
+    hints = _hints(kind)
+    if not isinstance(value, dict) or set(value) != set(hints):
+        raise ValueError(f"{value!r} does not have the keys {', '.join(hints)}")
+    return kind(**{name: _parse(hint, value[name]) for name, hint in hints.items()})
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
