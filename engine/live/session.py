@@ -4,12 +4,14 @@ import logging
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from engine.drawing import DrawingSettings
 from engine.errors import UsageError
 from engine.estimator import PoseEstimator
 from engine.live.composition import Picture
+from engine.live.heaps import share_heaps
 from engine.live.loader import Builder, EstimatorFactory, build_in_process
 from engine.live.options import Event, EventKind, Listener, LiveOptions
 from engine.live.outlet import Output
@@ -55,8 +57,7 @@ class LiveSession:
         self._options = options or LiveOptions()
         self._on_event = on_event or (lambda event: None)
         self._source_factory = source_factory
-        self._estimator_factory: EstimatorFactory = estimator_factory or PoseEstimator.load
-        self._build = build if build or estimator_factory else build_in_process
+        self._own_estimator_factory, self._own_build = estimator_factory, build
         self._machine = StateMachine(self._state_changed)
         self._asked = (self._options.source, self._options.source_settings)
         self._pipeline: Pipeline | None = None
@@ -83,6 +84,7 @@ class LiveSession:
                 raise UsageError(f"The session is {self.state}. Stop it before starting it again.")
             if options is not None:
                 self._options = options
+            share_heaps()
             self._asked = (self._options.source, self._options.source_settings)
             if self._pipeline is not None:
                 self._pipeline.forget()
@@ -91,12 +93,19 @@ class LiveSession:
                 self._machine,
                 self,
                 self._source_factory,
-                self._estimator_factory,
-                self._build,
+                *self._estimator_parts(),
             )
             self._pipeline.outlet.add(*self._streams)
             self._machine.go(SessionState.STARTING)
             self._pipeline.start(self._options.source, self._options.source_settings)
+
+    def _estimator_parts(self) -> tuple[EstimatorFactory, Builder | None]:
+        """What loads networks and what builds them, on the device of the options."""
+        device = self._options.device
+        factory = self._own_estimator_factory or partial(PoseEstimator.load, device=device)
+        if self._own_build or self._own_estimator_factory:
+            return factory, self._own_build
+        return factory, partial(build_in_process, device=device)
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """From any state to IDLE. Threads that hang in a driver are left to themselves and end when it lets them."""

@@ -1,0 +1,27 @@
+"""Fewer heaps for the threads of a session to share."""
+
+import ctypes
+import logging
+import os
+import sys
+from functools import cache
+
+logger = logging.getLogger(__name__)
+
+M_ARENA_MAX = -8  # of mallopt, from glibc's malloc.h
+HEAPS = 2
+
+
+@cache
+def share_heaps() -> None:
+    """Lets all threads of this process share HEAPS heaps, where the C library is glibc. Who set MALLOC_ARENA_MAX knows better.
+
+    By itself it gives new threads heaps of their own, up to eight for each processor, and each heap keeps the room of the
+    largest frames that ever lay in it: after a few hundred changes of source, size and recording, more of it is free than
+    in use. Frames are few and large, so threads do not wait for each other here.
+    """
+    if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None or not mallopt(M_ARENA_MAX, HEAPS):
+        logger.debug("this C library does not let its heaps be counted")
