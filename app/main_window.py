@@ -235,7 +235,7 @@ class MainWindow(QMainWindow):
 
     def _preferences_changed(self, before: Preferences, now: Preferences) -> None:
         self._show_preferences(now)
-        if (now.measured_ms, now.inference.size) != (before.measured_ms, before.inference.size):
+        if now.measured_ms != before.measured_ms:
             self.size_choice.show()
         if now.theme != before.theme:
             self.appearance.show(now.theme)

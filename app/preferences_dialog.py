@@ -27,7 +27,7 @@ from engine.live import LiveOptions
 
 RESOLUTIONS = ((0, 0), (640, 360), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 RATES = (0, 15, 25, 30, 50, 60)
-FIELD_WIDTH = 240
+FIELD_WIDTH = 260
 STILL_MS = 500
 
 

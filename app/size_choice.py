@@ -36,6 +36,7 @@ class SizeChoice(QObject):
             return
         if not self._worker.active:
             self._store.change(size=name)
+            self._picker.show_current(name)
             self.start_wanted.emit()
             return
         if name == self._worker.running_size:
@@ -46,8 +47,7 @@ class SizeChoice(QObject):
 
     def show(self) -> None:
         """Reads the list of weights, so it is done only where something in it has changed."""
-        kept = self._store.current
-        self._picker.show_sizes(sizes.find(kept.measured_ms), kept.inference.size)
+        self._picker.show_sizes(sizes.find(self._store.current.measured_ms))
 
     def hear(self, event: Event) -> None:
         if event.kind not in (EventKind.SIZE, EventKind.WARNING):
@@ -58,10 +58,11 @@ class SizeChoice(QObject):
             self._store.change(size=running)
 
     def expect_weights(self) -> None:
-        """Before the start: where the remembered size has no weights any more, one that has takes its place."""
+        """At the start: where the remembered size has no weights any more, one that has takes its place."""
         size = self._store.current.inference.size
         usable = [known.name for known in sizes.find({}) if known.available]
         if size not in usable and usable:
             text = translate("SizeChoice", "There are no weights for size {size} any more. {other} runs instead.")
             self._stage.toast(text.format(size=size.upper(), other=usable[0].upper()), kind="warning")
             self._store.change(size=usable[0])
+        self._picker.show_current(self._store.current.inference.size)

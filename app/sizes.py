@@ -54,20 +54,21 @@ class SizePicker(QComboBox):
         self.setMinimumWidth(78)
         self.activated.connect(self._choose)
 
-    def show_sizes(self, sizes: list[Size], current: str) -> None:
-        """Fills the list; `current` is shown as chosen."""
-        self._items.clear()
-        for size in sizes:
-            item = QStandardItem(size.name.upper())
+    def show_sizes(self, sizes: list[Size]) -> None:
+        """Fills the list, or brings it up to date where it stands, open or not; what is chosen stays chosen."""
+        for row, size in enumerate(sizes):
+            item = self._items.item(row)
+            if item is None:
+                item = QStandardItem()
+                self._items.appendRow(item)
+            item.setText(size.name.upper())
             item.setData(size.name, Qt.ItemDataRole.UserRole)
             item.setData(self.detail(size), DETAIL_ROLE)
             item.setData(f"{size.name.upper()}: {self.detail(size)}", Qt.ItemDataRole.AccessibleTextRole)
             item.setEnabled(size.available)
-            if not size.available:
-                how = HOW_TO_GET.format(size=size.name).replace("   ·   ", "\n")
-                item.setToolTip(self.tr("No weights yet. Get them with") + "\n" + how)
-            self._items.appendRow(item)
-        self.show_current(current)
+            how = HOW_TO_GET.format(size=size.name).replace("   ·   ", "\n")
+            item.setToolTip("" if size.available else self.tr("No weights yet. Get them with") + "\n" + how)
+        self._items.setRowCount(len(sizes))
 
     def show_current(self, name: str) -> None:
         """Shows a size as chosen without asking for it."""

@@ -97,12 +97,12 @@ QToolButton[flat="true"]:hover { background: $hover; }
 QToolButton[flat="true"]:checked { background: $pressed; }
 QToolButton[flat="true"]:focus { border: 1px solid $accent; }
 
-QSpinBox::up-button, QSpinBox::down-button { border: none; background: transparent; width: 24px; subcontrol-origin: border; }
+QSpinBox::up-button, QSpinBox::down-button { border: none; background: transparent; width: 24px; height: 15px;
+    subcontrol-origin: border; }
 QSpinBox::up-button { subcontrol-position: top right; }
 QSpinBox::down-button { subcontrol-position: bottom right; }
-QSpinBox::up-arrow { image: url($chevron_up); width: 11px; height: 11px; }
-QSpinBox::down-arrow { image: url($chevron); width: 11px; height: 11px; }
-QSpinBox::up-arrow:off, QSpinBox::down-arrow:off { image: none; }
+QSpinBox::up-arrow { image: url($chevron_up); width: 10px; height: 10px; }
+QSpinBox::down-arrow { image: url($chevron); width: 10px; height: 10px; }
 
 QComboBox { padding: 0 26px 0 10px; }
 QComboBox::drop-down { border: none; width: 24px; }

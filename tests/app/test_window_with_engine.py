@@ -17,6 +17,8 @@ from engine.errors import SourceError
 from engine.live import LiveSession, SessionState
 from engine.sources import Source, SourceSettings
 from engine.types import Frame
+from models import architecture, checkpoints
+from models.skeleton import COCO_17
 
 
 class Pluggable(Source):
@@ -78,6 +80,49 @@ def clip(tmp_path: Path) -> Path:
         for packet in stream.encode(None):
             container.mux(packet)
     return path
+
+
+@pytest.fixture
+def weights_of_s(tmp_path: Path) -> None:
+    """Made-up ones, where the program looks for what a user has imported."""
+    synthetic = checkpoints.synthetic(architecture.load("s"), COCO_17, seed=1)
+    checkpoints.save(synthetic, tmp_path / "weights" / "s.safetensors")
+
+
+def test_xs_goes_on_until_s_arrives(weights_of_s: None, desk) -> None:
+    window = desk.window
+
+    def shape() -> tuple[int, ...]:
+        return tuple(window.worker.latest().estimate.maps[1].shape)
+
+    xs = shape()
+    seen: set[int] = set()
+    painted: list[int] = []
+    window.stage.painted.connect(lambda picture: painted.append(picture.frame.index))
+    picker = window.bar.size_picker
+    picker.showPopup()
+    QTest.keyClick(picker.view(), Qt.Key.Key_Down)
+    QTest.keyClick(picker.view(), Qt.Key.Key_Return)
+    desk.bot.waitUntil(lambda: window.stage.banner.isVisible(), timeout=5000)
+
+    def arrived() -> bool:
+        if shape() == xs:
+            seen.add(window.worker.latest().index)
+        return window.worker.running_size == "s"
+
+    desk.bot.waitUntil(arrived, timeout=BUILD_MS)
+    assert len(seen) > 1
+    desk.bot.waitUntil(lambda: shape() != xs, timeout=5000)
+    desk.bot.waitUntil(lambda: not window.stage.banner.isVisible(), timeout=5000)
+    assert picker.currentText() == "S"
+    assert desk.store.current.inference.size == "s"
+    # Weights that are broken: the switch fails, is told, and S stays.
+    (desk.folder / "weights" / "m.safetensors").write_bytes(b"no weights")
+    window.size_choice.choose("m")
+    desk.bot.waitUntil(lambda: bool(window.stage.toasts), timeout=20_000)
+    assert picker.currentText() == "S"
+    shown = len(painted)
+    desk.bot.waitUntil(lambda: len(painted) > shown + 3, timeout=5000)
 
 
 def test_five_seconds_of_the_demo_are_recorded_and_can_be_played(desk) -> None:
