@@ -140,6 +140,29 @@ def test_five_seconds_of_the_demo_are_recorded_and_can_be_played(desk) -> None:
     assert all(json.loads(line) for line in lines)
 
 
+def test_overlays_act_at_once_in_the_picture_and_in_both_recordings(desk) -> None:
+    window = desk.window
+    desk.store.change(picture="both", skeleton=False)
+    QTest.keyClick(window, Qt.Key.Key_R)
+    desk.bot.waitUntil(lambda: window.capture.recording, timeout=5000)
+    desk.bot.wait(1500)
+    assert window.stage.picture.pixels[..., :3].max() > 0
+    QTest.keyClick(window, Qt.Key.Key_P)
+    desk.bot.waitUntil(lambda: window.stage.picture.pixels[..., :3].max() == 0, timeout=2000)
+    desk.bot.wait(1500)
+    QTest.keyClick(window, Qt.Key.Key_R)
+    desk.bot.waitUntil(lambda: bool(window.stage.toasts), timeout=10_000)
+    videos = list((desk.folder / "videos").glob("*.mp4"))
+    assert len(videos) == 2
+    for video in videos:
+        with av.open(str(video)) as container:
+            bright = [frame.to_ndarray(format="gray").mean() > 20 for frame in container.decode(video=0)]
+        assert bright[0]
+        assert not bright[-1]
+        assert sum(bright) > 3
+        assert bright == sorted(bright, reverse=True)
+
+
 def test_closing_while_recording_loses_nothing(desk) -> None:
     QTest.keyClick(desk.window, Qt.Key.Key_R)
     desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=5000)
