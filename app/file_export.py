@@ -14,8 +14,9 @@ from app.preference_store import PreferenceStore
 from engine.live import SourceInfo
 
 if TYPE_CHECKING:
-    from app.export import ExportDialog
+    from app.export_dialog import ExportDialog
 
+STOP_S = 2.0
 translate = QCoreApplication.translate
 
 
@@ -28,6 +29,7 @@ class FileExport(QObject):
     def __init__(self, window: QWidget, capture: Capture, worker: LiveWorker, store: PreferenceStore) -> None:
         super().__init__()
         self._window, self._capture, self._worker, self._store = window, capture, worker, store
+        self._dialog: ExportDialog | None = None
 
     def ask(self, source: SourceInfo | None) -> None:
         """Does nothing where no file is open."""
@@ -50,7 +52,8 @@ class FileExport(QObject):
 
     def begin(self, source: SourceInfo, path: Path) -> "ExportDialog":
         """The dialog shows how far it is, and takes itself away when it is done."""
-        from app.export import ExportDialog, ExportOrder
+        from app.export import ExportOrder
+        from app.export_dialog import ExportDialog
 
         video = path if path.suffix else path.with_suffix(".mp4")
         kept = self._store.current
@@ -60,8 +63,18 @@ class FileExport(QObject):
         dialog.finished_with.connect(self._show_files)
         dialog.refused.connect(self.refused)
         dialog.broken.connect(self.broken)
+        dialog.finished.connect(self._forget)
+        self._dialog = dialog
         dialog.start()
         return dialog
+
+    def close(self) -> None:
+        """The window goes, and with it what is not finished."""
+        if self._dialog is not None:
+            self._dialog.give_up(STOP_S)
+
+    def _forget(self) -> None:
+        self._dialog = None
 
     def _show_files(self, paths: Sequence[Path]) -> None:
         self._capture.show_files(paths)

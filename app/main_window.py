@@ -328,6 +328,7 @@ class MainWindow(QMainWindow):
         self.painter.close()
         self.sources.close()
         self.capture.close()
+        self.file_export.close()
         self._finished = self.worker.close()
         return self._finished
 

@@ -151,6 +151,10 @@
         <source>{done} frames</source>
         <translation>{done} Bilder</translation>
     </message>
+    <message>
+        <source>Cancelling…</source>
+        <translation>Wird abgebrochen…</translation>
+    </message>
 </context>
 <context>
     <name>MainWindow</name>

@@ -199,9 +199,18 @@ def test_a_cancelled_export_leaves_nothing(desk, tmp_path: Path) -> None:
     desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=5000)
     dialog = desk.window.file_export.begin(desk.window.figures.source, tmp_path / "out.mp4")
     desk.bot.waitUntil(lambda: dialog.bar.value() > 0, timeout=BUILD_MS)
-    dialog.reject()
+    with desk.bot.waitSignal(dialog.finished, timeout=5000):
+        dialog.reject()
     assert not list(tmp_path.glob("out*"))
     assert not desk.window.stage.toasts
+
+
+def test_closing_the_window_gives_an_export_up_and_leaves_nothing_of_it(desk, tmp_path: Path) -> None:
+    desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=5000)
+    dialog = desk.window.file_export.begin(desk.window.figures.source, tmp_path / "out.mp4")
+    desk.bot.waitUntil(lambda: dialog.bar.value() > 0, timeout=BUILD_MS)
+    desk.window.close()
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_the_confidence_decides_who_is_shown(desk) -> None:
