@@ -140,7 +140,7 @@ class PoseEstimator:
             return cls(checkpoint, reference, input_mode=input_mode, settings=settings, threads=threads)
         compile_for = targets.load(None if device != "cpu" and target in presets.available() else target, threads)
 
-        def on_processor(shape: InputShape) -> Network:
+        def on_processor(shape: InputShape, progress: artifacts.Progress | None = progress) -> Network:
             artifact = artifacts.obtain(checkpoint, shape.height, shape.width, compile_for, progress)
             return CompiledNetwork(artifact, compile_for.threads)
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from engine.commands.device_option import add_device_argument
 from engine.decode.grouping import GroupingSettings
 from engine.errors import SinkError, UsageError
 from engine.estimator import ENGINES, PoseEstimator
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", choices=ENGINES, default="tvm", help="how the network runs (default: tvm)")
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto (default), square, or WIDTHxHEIGHT")
+    add_device_argument(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored picture, as papers do")
     parser.add_argument("--tune", action="store_true", help="choose the grouping's thresholds on these pictures")
@@ -47,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     earlier = report.read_matches(args.compare) if args.compare else None
     estimator = PoseEstimator.load(
-        args.weights or args.size, engine=args.engine, input_mode=args.input, threads=args.threads
+        args.weights or args.size,
+        engine=args.engine,
+        input_mode=args.input,
+        threads=args.threads,
+        device=args.device,
     )
     skeleton = estimator.skeleton
     labels = annotations.read_json(args.annotations)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from engine.commands.device_option import add_device_argument
 from engine.drawing import DrawingSettings, draw
 from engine.errors import SinkError, UsageError
 from engine.estimator import ENGINES, PoseEstimator
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace result files that exist")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
+    add_device_argument(parser)
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto, square or WxH (default: auto)")
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="lowest joint score, 0 to 1 (default: the weights' own)"
@@ -79,7 +81,12 @@ def main(args: argparse.Namespace) -> int:
     if args.save_video and len(sources) > 1:
         raise UsageError(f"--save-video takes one video at a time, and {len(sources)} sources were given.")
     estimator = PoseEstimator.load(
-        args.size, engine=args.engine, input_mode=args.input, threads=args.threads, progress=_say
+        args.size,
+        engine=args.engine,
+        input_mode=args.input,
+        threads=args.threads,
+        device=args.device,
+        progress=_say,
     )
     if args.threshold is not None:
         if not 0 <= args.threshold <= 1:

@@ -1,6 +1,7 @@
-"""Builds one network into the cache, in a process of its own: `python -m engine.live.build_worker ORDER`.
+"""Builds one network into the cache, in a process of its own: `python -m engine.live.build_worker ORDER DEVICE`.
 
-ORDER is a BuildOrder as JSON. Each step and the error, if there is one, are a line of JSON on standard output.
+ORDER is a BuildOrder as JSON, DEVICE as PoseEstimator takes it. Each step and the error, if there is one, are a line of JSON
+on standard output.
 """
 
 import json
@@ -18,7 +19,7 @@ NICER = 5
 
 
 def main() -> int:
-    order = BuildOrder(**json.loads(sys.argv[1]))
+    order, device = BuildOrder(**json.loads(sys.argv[1])), sys.argv[2]
     # What the compiler prints must not be taken for an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
 
@@ -38,6 +39,7 @@ def main() -> int:
             order.size,
             input_mode=order.input_mode,
             threads=order.threads,
+            device=device,
             progress=lambda step: say(step=step),
         )
         estimator.prepare(order.width, order.height)

@@ -117,8 +117,8 @@ def _end(process: "subprocess.Popen[str]") -> None:
         process.wait()
 
 
-def build_in_process(order: BuildOrder, progress: Progress, cancelled: threading.Event) -> None:
-    """Builds in a process of its own.
+def build_in_process(order: BuildOrder, progress: Progress, cancelled: threading.Event, device: str = "cpu") -> None:
+    """Builds in a process of its own, for a device as PoseEstimator takes it.
 
     The compiler is large and busy: apart, it takes neither memory nor turns of the interpreter from the loop that goes
     on beside it, and it can be ended at any moment. Raises CompilerError and what the build raised.
@@ -128,7 +128,7 @@ def build_in_process(order: BuildOrder, progress: Progress, cancelled: threading
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH")))),
     }
-    command = [sys.executable, "-m", "engine.live.build_worker", json.dumps(asdict(order))]
+    command = [sys.executable, "-m", "engine.live.build_worker", json.dumps(asdict(order)), device]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

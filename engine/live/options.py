@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from engine.decode.grouping import GroupingSettings
 from engine.drawing import DrawingSettings
@@ -33,6 +34,7 @@ class LiveOptions:
     size:            "xs", "s", "m", "l", or a weights file.
     input_mode:      "auto", "square" or "WxH", as for PoseEstimator.
     threads:         workers of the network; None means as many as suit this machine.
+    device:          what the network runs on; "auto" means a GPU if one can be used. “opencl:1” means the second device.
     joint_threshold, person_threshold: scores from which on joints and people are shown; None means those that the
                      weights were published with.
     max_people:      the best ones are kept; None means as many as the weights were published with.
@@ -50,6 +52,7 @@ class LiveOptions:
     size: str | Path = "xs"
     input_mode: str = "auto"
     threads: int | None = None
+    device: Literal["cpu", "opencl", "cuda", "auto"] = "cpu"
     joint_threshold: float | None = None
     person_threshold: float | None = None
     max_people: int | None = None

@@ -25,15 +25,20 @@ class Network(Protocol):
 
 
 class FallbackNetwork:
-    """Runs the first of two networks that works; `processor` opens the second. See `engine.estimator.Network`."""
+    """The network on the GPU as long as that works, then one on the processor. See `engine.estimator.Network`.
 
-    def __init__(self, gpu: Callable[[], Network], processor: Callable[[], Network]) -> None:
-        self._processor = processor
-        self._on_gpu = True
+    at_once: opens the latter where the GPU does not even begin. later: where it fails at a frame.
+    """
+
+    def __init__(
+        self, gpu: Callable[[], Network], at_once: Callable[[], Network], later: Callable[[], Network]
+    ) -> None:
+        self._later: Callable[[], Network] | None = later
+        self._network: Network
         try:
             self._network = gpu()
         except DeviceError as error:
-            self._leave(error)
+            self._leave(error, at_once)
 
     @property
     def picture(self) -> NDArray[np.uint8]:
@@ -43,17 +48,17 @@ class FallbackNetwork:
         try:
             return self._network.maps()
         except DeviceError as error:
-            if not self._on_gpu:
+            if self._later is None:
                 raise
             picture = self._network.picture
-            self._leave(error)
+            self._leave(error, self._later)
             self._network.picture[:] = picture
             return self._network.maps()
 
     def candidates(self, maps: tuple[Any, Any]) -> Candidates:
         return self._network.candidates(maps)
 
-    def _leave(self, error: DeviceError) -> None:
+    def _leave(self, error: DeviceError, processor: Callable[[], Network]) -> None:
         log.warning("%s The network runs on the processor from now on.", error)
-        self._on_gpu = False
-        self._network = self._processor()
+        self._later = None
+        self._network = processor()

@@ -1,6 +1,8 @@
 """Opens networks on the device that was asked for."""
 
+import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from engine.compiler.artifacts import Progress
 from engine.compiler.gpu import devices, presets, store
@@ -9,11 +11,18 @@ from engine.compiler.gpu.runtime import GpuCompiledNetwork
 from engine.preprocess import InputShape
 from models.checkpoints import Checkpoint
 
+log = logging.getLogger(__name__)
 Opener = Callable[[InputShape], Network]
 
 
+class ProcessorOpener(Protocol):
+    """Opens networks on the processor; `progress`, where given, hears the steps of a build instead of the usual one."""
+
+    def __call__(self, shape: InputShape, progress: Progress | None = ...) -> Network: ...
+
+
 def opener(
-    checkpoint: Checkpoint, device: str, target: str | None, progress: Progress | None, processor: Opener
+    checkpoint: Checkpoint, device: str, target: str | None, progress: Progress | None, processor: ProcessorOpener
 ) -> Opener:
     """Opens networks on `device`, a word of devices.DEVICES; with "auto", on the processor where no GPU works.
 
@@ -30,4 +39,7 @@ def opener(
 
     if device != "auto":
         return on_gpu
-    return lambda shape: FallbackNetwork(lambda: on_gpu(shape), lambda: processor(shape))
+    # A GPU that fails while it runs leaves no time for asking where to build.
+    return lambda shape: FallbackNetwork(
+        lambda: on_gpu(shape), lambda: processor(shape), lambda: processor(shape, log.info)
+    )

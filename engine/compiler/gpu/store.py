@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.compiler import ffi, library, pruning
-from engine.compiler.artifacts import Progress, cache_folder
+from engine.compiler.artifacts import Progress
+from engine.compiler.folders import cache_folder
 from engine.compiler.gpu import nvrtc
 from engine.compiler.gpu.presets import GpuTarget
 from engine.compiler.gpu.program import Program

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.compiler import library
-from engine.compiler.artifacts import cache_folder
+from engine.compiler.folders import cache_folder
 from engine.compiler.gpu import presets, store
 from engine.compiler.gpu.memory import share
 from engine.compiler.gpu.program import Buffer, Program, Role, Step
