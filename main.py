@@ -12,6 +12,7 @@ COMMANDS = {
     "measure": "joint angles and speeds over time, from a keypoint file",
     "bench": "time every stage, and other runtimes beside ours",
     "compile": "compile networks ahead of their first use, here or for a board",
+    "tune": "search the fastest kernels of a network, here or on a board",
     "doctor": "what this machine has, what is missing, and what mends it",
     "models": "list, show and import network sizes and weights",
     "eval": "measure a network's accuracy on labelled pictures",

@@ -3,7 +3,6 @@
 Two entry points: `maps` (picture -> both heads' maps) and `candidates` (maps -> the best peaks of each joint).
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +54,6 @@ class GraphBuilder:
         self._weights = packing.Folded(checkpoint.tensors)
         self._builder = relax.BlockBuilder()
         self._kernels: dict[Any, Any] = {}
-        self.operators: Counter[Any] = Counter()  # how often the network uses each; for those who tune them
 
     def build(self) -> tvm.IRModule:
         self._maps()
@@ -86,7 +84,6 @@ class GraphBuilder:
             self._builder.emit_func_output(output)
 
     def _kernel(self, op: Any, tiling: Any, build: Callable[[str], tirx.PrimFunc]) -> Any:
-        self.operators[op] += 1
         key = (op, tiling)
         if key not in self._kernels:
             name = f"{type(op).__name__.lower()}_{len(self._kernels)}"

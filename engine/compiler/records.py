@@ -7,7 +7,6 @@
 import contextlib
 import json
 import logging
-import os
 import re
 import tempfile
 from dataclasses import dataclass, field
@@ -39,20 +38,20 @@ class Records:
             "target": self.target,
             "threads": {str(count): dict(sorted(entries.items())) for count, entries in sorted(self.threads.items())},
         }
-        partial = ""
+        partial: Path | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(
                 "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}-", delete=False
             ) as file:
-                partial = file.name
+                partial = Path(file.name)
                 file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
+            partial.chmod(0o644)
+            partial.replace(path)
         except OSError as error:
             if partial:
                 with contextlib.suppress(OSError):
-                    os.unlink(partial)
+                    partial.unlink()
             raise CompilerError(
                 f"The tuning records “{path}” cannot be written: {error.strerror or error}. Choose another file with "
                 "--records."

@@ -3,17 +3,19 @@
 import dataclasses
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
+from tvm import tirx
+
 from engine.compiler import tiling
-from engine.compiler.kernels.bottleneck import BottleneckTiling
-from engine.compiler.kernels.deconv import DeconvTiling
-from engine.compiler.kernels.expand_depthwise import ExpandDepthwiseTiling
-from engine.compiler.kernels.head import HeadTiling, UpsampledHeadTiling
-from engine.compiler.kernels.pointwise import PointwiseTiling
-from engine.compiler.kernels.stem import StemTiling
+from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling, bottleneck
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
+from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling, expand_depthwise
+from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling, head, upsampled_head
+from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling, pointwise
+from engine.compiler.kernels.stem import Stem, StemTiling, stem
 from engine.compiler.tiling import Core
 
 CLASSES = {
@@ -24,6 +26,16 @@ CLASSES = {
     "Deconv": DeconvTiling,
     "Head": HeadTiling,
     "UpsampledHead": UpsampledHeadTiling,
+}
+# (operator, tiling, lanes, name) -> the kernel; ValueError for a tiling that does not fit the operator.
+KERNELS: dict[type, Callable[[Any, Any, int, str], tirx.PrimFunc]] = {
+    Stem: stem,
+    Bottleneck: bottleneck,
+    ExpandDepthwise: expand_depthwise,
+    Pointwise: pointwise,
+    Deconv: deconv,
+    Head: head,
+    UpsampledHead: upsampled_head,
 }
 log = logging.getLogger(__name__)
 
@@ -44,7 +56,10 @@ class Tilings:
         name = key(op)
         if name in self._tuned:
             try:
-                return from_json(type(op).__name__, self._tuned[name])
+                chosen = from_json(type(op).__name__, self._tuned[name])
+                if chosen is not None:
+                    KERNELS[type(op)](op, chosen, self._core.lanes, "check")
+                return chosen
             except (TypeError, ValueError) as error:
                 log.warning("The tuned tiling of “%s” is left aside: %s.", name, error)
         return tiling.default(op, self._core)
@@ -74,4 +89,5 @@ def _parse(kind: Any, value: Any) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}

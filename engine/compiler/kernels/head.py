@@ -6,7 +6,7 @@ the maps are written row by row as their readers want them.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -227,8 +227,9 @@ class UpsampledHead:
 
 @dataclass(frozen=True, slots=True)
 class UpsampledHeadTiling:
-    """The head's patches have two rows."""
+    """The head's patches have PATCH_ROWS rows, as many as one input row of the deconv step becomes."""
 
+    PATCH_ROWS: ClassVar[int] = 2
     deconv: DeconvTiling
     head: HeadTiling
 
@@ -237,7 +238,7 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
     """(the arguments of Upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
     first) -> maps (O, H, W). The first branch is the deconv step's output."""
     rows, patch, half = tiling.head.rows, tiling.head.patch, op.head.kernel // 2
-    if op.head.height % rows or rows % 2 or patch.rows != 2:
+    if op.head.height % rows or rows % 2 or patch.rows != tiling.PATCH_ROWS:
         raise ValueError(f"{rows} rows a task do not divide {op.head.height}, or they are not made in pairs")
 
     def body() -> None:

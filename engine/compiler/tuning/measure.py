@@ -1,0 +1,104 @@
+"""Timing of single kernels, on this machine or on a board behind TVM's RPC server."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import rpc, tirx
+
+from engine.compiler.linking import linker
+from engine.compiler.targets import Target
+from engine.errors import CompilerError
+
+ROUNDS, REPEATS = 12, 3  # candidates take turns, so that what slows the machine for a while slows all of them
+SESSION_S = 600
+Connect = Callable[[], Any]  # -> tvm.rpc.RPCSession
+
+
+def board(host: str, port: int) -> Connect:
+    """A board that runs TVM's RPC server (python -m tvm.exec.rpc_server)."""
+    return lambda: rpc.connect(host, port, session_timeout=SESSION_S)
+
+
+def farm(host: str, port: int, key: str) -> Connect:
+    """Any free board that TVM's tracker (python -m tvm.exec.rpc_tracker) knows under `key`."""
+    return lambda: rpc.connect_tracker(host, port).request(key, session_timeout=SESSION_S)
+
+
+class Stopwatch:
+    """Times kernels with caches that other work has used in between, as in a network.
+
+    connect: to a board; None for this machine. Raises CompilerError where the board cannot be reached.
+    """
+
+    def __init__(self, target: Target, connect: Connect | None = None) -> None:
+        self._target, self._connect = target, connect
+        self._tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
+        self._session = self._reach() if connect else None
+
+    def _reach(self) -> Any:
+        assert self._connect
+        try:
+            return self._connect()
+        except Exception as error:  # TVM raises RuntimeError, socket errors and its own kinds
+            raise CompilerError(
+                f"The board cannot be reached: {_first_line(error)}. Is python -m tvm.exec.rpc_server running there, and "
+                "the port open?"
+            ) from error
+
+    def times(self, kernels: Sequence[tirx.PrimFunc]) -> list[float]:
+        """Median time of each kernel in µs. All have the same arguments, the last of which is the output."""
+        with tempfile.TemporaryDirectory(prefix="litepose-tune-") as folder:
+            path = Path(folder) / "kernels.so"
+            named = {
+                f"kernel_{i}": kernel.with_attr("global_symbol", f"kernel_{i}") for i, kernel in enumerate(kernels)
+            }
+            library = tvm.compile(tvm.IRModule(named), target=self._tvm_target)
+            library.export_library(str(path), fcompile=linker(self._target.triple))
+            try:
+                return self._run(path, list(named), kernels[0])
+            except CompilerError:
+                raise
+            except Exception as error:
+                if self._session is None:
+                    raise
+                raise CompilerError(
+                    f"The board stopped answering: {_first_line(error)}. What was found is kept; start the same command "
+                    "again to go on."
+                ) from error
+
+    def _run(self, path: Path, names: list[str], like: tirx.PrimFunc) -> list[float]:
+        if self._session is None:
+            module, device, function = tvm.runtime.load_module(str(path)), tvm.cpu(0), tvm.get_global_func
+        else:
+            self._session.upload(bytearray(path.read_bytes()), target=path.name)
+            module, device = self._session.load_module(path.name), self._session.cpu(0)
+            function = self._session.get_function
+        function("runtime.config_threadpool")(1, self._target.threads)
+        arguments = [tvm.runtime.tensor(values, device) for values in _arguments(like)]
+        timers = [
+            module.time_evaluator(
+                name, device, number=1, repeat=REPEATS, cache_flush_bytes=self._target.second_level_bytes
+            )
+            for name in names
+        ]
+        rounds = [[np.median(timer(*arguments).results) for timer in timers] for _ in range(ROUNDS)]
+        return [float(time) * 1e6 for time in np.median(np.array(rounds), axis=0)]
+
+
+def _arguments(kernel: tirx.PrimFunc) -> list[Any]:
+    rng = np.random.default_rng(0)
+    buffers = kernel.params  # each parameter is its buffer
+    shapes = [(tuple(int(n) for n in buffer.shape), str(buffer.dtype)) for buffer in buffers]
+    return [
+        rng.integers(0, 256, shape, np.uint8) if dtype == "uint8" else rng.random(shape, np.float32) - np.float32(0.5)
+        for shape, dtype in shapes
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".")
