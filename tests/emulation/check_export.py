@@ -4,7 +4,7 @@
 
 FOLDER: where the emulated machine lies, or is made. Exports for the target, installs the folder's requirements inside,
 runs it on ten pictures and compares with this machine: on the same input, maps equal within 1e-3 of their range and the
-same people. OpenCV's resizing may round otherwise there, by one grey level. QEMU plays the target's own core where it
+same people. OpenCV's resizing may round otherwise there, by one grey level or two. QEMU plays the target's own core where it
 knows it, so an instruction that the core has not ends the check.
 """
 
@@ -36,7 +36,7 @@ Array = NDArray[Any]
 CPUS = {"rpi4": "cortex-a72", "rpi5": "cortex-a76", "jetson-nano": "cortex-a57"}
 MAP_ERROR = 1e-3  # of the map's range
 PIXELS = 0.05  # how far a joint may be off, in pixels of the picture
-LEVELS = 1  # by which OpenCV may resize otherwise
+LEVELS = 2  # by which OpenCV may resize otherwise: one for each of the two steps
 ROOT = Path(__file__).resolve().parents[2]
 
 
