@@ -187,14 +187,18 @@ def _error(maps: list[NDArray[np.float32]], reference: list[NDArray[np.float32]]
 
 
 def ratios(results: Sequence[Result]) -> dict[str, dict[str, float]]:
-    """How many times faster ours is than the best other engine, by size and threads."""
+    """How many times faster ours is than the best other engine on the same device, by size and by threads or device."""
     ratio: dict[str, dict[str, float]] = {}
-    for ours in (result for result in results if result.engine == engines.OURS):
+    for ours in (result for result in results if engines.is_ours(result.engine)):
+        device = engines.device(ours.engine)
         peers = [
             result.median_ms
             for result in results
-            if result.engine != engines.OURS and (result.size, result.threads) == (ours.size, ours.threads)
+            if not engines.is_ours(result.engine)
+            and engines.device(result.engine) == device
+            and (result.size, result.threads) == (ours.size, ours.threads)
         ]
         if peers:
-            ratio.setdefault(ours.size, {})[str(ours.threads)] = round(min(peers) / ours.median_ms, 3)
+            key = str(ours.threads) if device == "cpu" else device
+            ratio.setdefault(ours.size, {})[key] = round(min(peers) / ours.median_ms, 3)
     return ratio

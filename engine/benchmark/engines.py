@@ -4,7 +4,7 @@ Each is set up for its own best latency with the given number of threads; what w
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from engine.errors import UsageError
 from models import checkpoints
 from models.normalisation import MEAN, STD
 
-Maps = list[NDArray[np.float32]]
+Maps = Sequence[Any]  # arrays, or what NumPy reads like arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,19 @@ def _gemm(job: Job) -> Prepared:
     return Prepared(run, {"side": side, "numpy": np.__version__})
 
 
+def _on_gpu(name: str) -> Callable[[Job], Prepared]:
+    def prepared(job: Job) -> Prepared:
+        from engine.benchmark.gpu_engines import ENGINES
+
+        return ENGINES[name](job)
+
+    return prepared
+
+
+GPU_NAMES = (
+    *("tvm-opencl", "tvm-cuda"),
+    *("onnxruntime-cuda", "torch-cuda", "torch-compile-cuda", "torch-cudagraph-cuda"),
+)
 GEMM, GEMM_SIDE = "gemm", 1024  # NumPy's matrix product, side × side: the machine's practical peak
 _ENGINES: dict[str, Callable[[Job], Prepared]] = {
     "tvm": _tvm,
@@ -135,11 +148,21 @@ _ENGINES: dict[str, Callable[[Job], Prepared]] = {
     "openvino": _openvino,
     "torch": _torch,
     "torch-compile": _torch_compile,
+    **{name: _on_gpu(name) for name in GPU_NAMES},
     GEMM: _gemm,
 }
 OURS = "tvm"
 NAMES = [name for name in _ENGINES if name != GEMM]
-NEEDS_ONNX = ("onnxruntime", "openvino")
+NEEDS_ONNX = ("onnxruntime", "openvino", "onnxruntime-cuda")
+
+
+def is_ours(name: str) -> bool:
+    return name == OURS or name.startswith(f"{OURS}-")
+
+
+def device(name: str) -> str:
+    """What an engine runs on: "cpu", "opencl" or "cuda"."""
+    return next((kind for kind in ("opencl", "cuda") if name.endswith(f"-{kind}")), "cpu")
 
 
 def environment(threads: int) -> dict[str, str]:

@@ -82,7 +82,8 @@ def _bench(args: argparse.Namespace, folder: Path) -> int:
     ratio = ratios(results)
     for size, by_threads in ratio.items():
         for number, times in by_threads.items():
-            print(f"{size}, {number} threads: {times:.2f}× the speed of the best other engine")
+            place = f"{number} threads" if number.isdigit() else number
+            print(f"{size}, {place}: {times:.2f}× the speed of the best other engine there")
     if args.json:
         report = {
             "machine": _machine(),
@@ -128,12 +129,12 @@ def _stages(weights: str, threads: int, frame: NDArray[np.uint8], input_mode: st
 
 def _print(results: list[Result]) -> None:
     print(
-        f"{'engine':<14}{'size':<6}{'threads':>7}{'input':>10}{'median':>10}{'p10':>9}{'p90':>9}{'GMAC/s':>9}{'of GEMM':>9}{'error':>10}"
+        f"{'engine':<22}{'size':<6}{'threads':>7}{'input':>10}{'median':>10}{'p10':>9}{'p90':>9}{'GMAC/s':>9}{'of GEMM':>9}{'error':>10}"
     )
     for r in results:
         error = "–" if r.max_error is None else f"{r.max_error:.1e}"
         print(
-            f"{r.engine:<14}{r.size:<6}{r.threads:>7}{r.input:>10}{r.median_ms:>7.2f} ms{r.p10_ms:>6.2f} ms{r.p90_ms:>6.2f} ms"
+            f"{r.engine:<22}{r.size:<6}{r.threads:>7}{r.input:>10}{r.median_ms:>7.2f} ms{r.p10_ms:>6.2f} ms{r.p90_ms:>6.2f} ms"
             f"{r.gmacs_per_s:>9.1f}{r.share_of_gemm:>9.0%}{error:>10}"
         )
 
