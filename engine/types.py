@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,14 @@ def expect_shape(name: str, array: NDArray[np.generic], shape: Sequence[int | No
 
 
 @dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Where in a video file a picture lies, in seconds from the video's first one: in a loop it begins anew each time."""
+
+    path: Path
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One picture from a source.
 
@@ -27,6 +36,7 @@ class Frame:
     captured_ns: time.monotonic_ns() when the picture was complete. For latency.
     media_s:     time within the source in seconds: presentation time of a file, time since the start of a camera.
     source:      what the user calls the source: a file name, a camera's name.
+    place:       where the sound that belongs to it is to be found; None where there is no file.
     """
 
     image: NDArray[np.uint8]
@@ -34,6 +44,7 @@ class Frame:
     captured_ns: int
     media_s: float
     source: str = ""
+    place: FilePlace | None = None
 
     def __post_init__(self) -> None:
         expect_shape("image", self.image, (None, None, 3))

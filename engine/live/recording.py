@@ -123,7 +123,8 @@ class Recording:
 
     def _add_video(self, path: Path, picture: Picture, sound: bool) -> None:
         info = self._info
-        file = Path(info.text) if sound and info.has_audio and not info.live else None
+        # A video on a web server has no file here.
+        file = Path(info.text) if sound and info.has_audio and Path(info.text).is_file() else None
         recorder = VideoRecorder(path, fps_hint=info.fps, live=self._live, sound_from=file)
         self._recorders.append(recorder)
         self.outputs.append(Output(recorder, picture))

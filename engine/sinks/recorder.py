@@ -36,12 +36,12 @@ HIGHEST_FPS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """yuv: planes of YUV 4:2:0. time_s: of the recording. source_start_s: the source's time that is 0 in it."""
+    """yuv: planes of YUV 4:2:0. time_s: of the recording. sound_s: where its sound is in the file that the sound is from."""
 
     yuv: NDArray[np.uint8]
     size: tuple[int, int]
     time_s: float
-    source_start_s: float
+    sound_s: float | None
 
 
 class VideoRecorder(Sink):
@@ -54,7 +54,8 @@ class VideoRecorder(Sink):
     live:       True never waits: where the disk or the encoder lags behind, frames are dropped and counted. False waits,
                 and loses nothing.
     quality:    constant rate factor of H.264, 0 to 51; less is better and larger.
-    sound_from: a file whose sound is carried over; it must be the one that the frames come from.
+    sound_from: a file whose sound is carried over, as far as the frames come from this file (Frame.place); it follows them
+                through loops and seeks.
     Raises SinkError where the file exists, cannot be made or has no room, and where no encoder works; UsageError for an
     unknown ending.
     """
@@ -147,7 +148,8 @@ class VideoRecorder(Sink):
         if not self._room.acquire(blocking=not self._live):
             self._dropped += 1
             return
-        self._queue.put(_Picture(to_yuv(image, self._size), self._size, time_s, self._timeline.start_s))
+        sound_s = frame.place.time_s if frame.place and frame.place.path == self._sound_from else None
+        self._queue.put(_Picture(to_yuv(image, self._size), self._size, time_s, sound_s))
 
     def _tell(self) -> None:
         """Raises what went wrong in the thread, once."""
@@ -182,7 +184,7 @@ class VideoRecorder(Sink):
                     self._container = VideoContainer(
                         self._file, picture.size, self._encoder, fps=self._fps, quality=self._quality, sound=sound
                     )
-                self._container.write(picture.yuv, picture.time_s, picture.source_start_s)
+                self._container.write(picture.yuv, picture.time_s, picture.sound_s)
                 if time.monotonic() - checked_s >= FREE_SPACE_EVERY_S:
                     checked_s = time.monotonic()
                     self._expect_room()

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 
 from engine.errors import SinkError
-from engine.sources.video_reader import file_address, reason
+from engine.sources.video_reader import file_address, moving_pictures, reason
 
 logger = logging.getLogger(__name__)
 
@@ -22,10 +21,20 @@ AAC_BITS_PER_CHANNEL = 80_000
 AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 
 
-class SoundTrack:
-    """The first sound of a video file, in step with its first video. Raises SinkError where it cannot be read.
+# Times are rounded on their way; what is further off than this is another place of the file.
+JUMP_S = 0.1
+# Less than this is rounding.
+HALF_SAMPLE_S = 1e-5
+# Read from a little earlier: decoders need a moment to come in.
+LEAD_S = 0.1
 
-    container_suffix: ".mp4" or ".mkv", of the recording. Sound that is damaged later ends early.
+
+class SoundTrack:
+    """The first sound of a video file, in step with the pictures of its first video. Raises SinkError where it cannot be read.
+
+    It goes where the pictures go: through seeks, loops, and pictures of other sources, for which it is silent. Sound that is
+    damaged later ends early.
+    container_suffix: ".mp4" or ".mkv", of the recording.
     """
 
     def __init__(self, path: Path, container_suffix: str) -> None:
@@ -38,12 +47,15 @@ class SoundTrack:
             raise SinkError(f"“{path}” has no sound.")
         self._path = path
         self._source: Any = self._input.streams.audio[0]
-        video = self._input.streams.video[0] if self._input.streams.video else self._source
-        self._video_start = Fraction((video.start_time or 0) * video.time_base)
+        video = next(iter(moving_pictures(self._input)), self._source)
+        self._video_start_s = float((video.start_time or 0) * video.time_base)
         self._copied = self._source.codec_context.name in COPIED[container_suffix.lower()]
         self._stream: Any = None
-        self._packets: Iterator[Any] | None = None
+        # Where the file's first picture would lie in the recording; None while there is silence.
+        self._origin_s: float | None = None
+        self._packets: Iterator[Any] = iter(())
         self._next: Any = None
+        self._full_s = 0.0
 
     def add_to(self, container: Any) -> None:
         """Before anything else is written into the container."""
@@ -55,27 +67,53 @@ class SoundTrack:
         self._stream.layout = "mono" if self._source.channels == 1 else "stereo"
         self._stream.bit_rate = AAC_BITS_PER_CHANNEL * self._stream.channels
 
-    def packets_until(self, end_s: float, source_start_s: float) -> Iterator[Any]:
-        """What was not given yet of the recording up to `end_s`. source_start_s: the source's time that is the recording's 0."""
-        if self._packets is None:
-            start = self._video_start + Fraction(source_start_s)
-            self._packets = self._copies(start) if self._copied else self._encoded(start)
-            self._next = next(self._packets, None)
-        while self._next is not None and float(self._next.pts * self._next.time_base) < end_s:
+    def follow(self, time_s: float, file_s: float | None) -> Iterator[Any]:
+        """What sounds up to `time_s` of the recording and was not given yet.
+
+        file_s: the place in the file of the picture that comes then; None for one that is not of this file.
+        """
+        while self._next is not None and _start_s(self._next) < time_s:
             yield self._next
             self._next = next(self._packets, None)
+        origin_s = None if file_s is None else time_s - file_s
+        if origin_s is None:
+            self._origin_s, self._next, self._packets = None, None, iter(())
+        elif self._origin_s is None or abs(origin_s - self._origin_s) > JUMP_S:
+            self._begin(origin_s, time_s)
 
-    def _copies(self, start: Fraction) -> Iterator[Any]:
+    def rest(self) -> Iterator[Any]:
+        """What is still in the encoder at the end."""
+        if not self._copied:
+            yield from self._stream.encode(None)
+
+    def _begin(self, origin_s: float, time_s: float) -> None:
+        """The sound that belongs to pictures from `time_s` on."""
+        self._origin_s, self._next = origin_s, None
+        shift_s = origin_s - self._video_start_s
+        ticks = round((time_s - shift_s - LEAD_S) / self._source.time_base)
+        try:
+            self._input.seek(max(ticks, self._source.start_time or 0), stream=self._source)
+        except (av.FFmpegError, OSError) as error:
+            logger.warning("the sound of “%s” cannot be searched: %s", self._path, reason(error))
+            self._packets = iter(())
+            return
+        from_s = max(time_s, self._full_s)
+        self._packets = self._copies(shift_s, from_s) if self._copied else self._encoded(shift_s, from_s)
+        self._next = next(self._packets, None)
+
+    def _copies(self, shift_s: float, from_s: float) -> Iterator[Any]:
         for packet in self._read(lambda packet: [packet]):
-            ticks = round(start / packet.time_base)
-            if packet.pts is None or packet.pts < ticks:
+            if packet.pts is None or _start_s(packet) + shift_s < from_s - HALF_SAMPLE_S:
                 continue
-            packet.pts -= ticks
+            packet.pts += round(shift_s / packet.time_base)
             packet.dts = packet.pts
+            end_s = _start_s(packet) + float((packet.duration or 0) * packet.time_base)
             packet.stream = self._stream
             yield packet
+            # It was taken: the next one is asked for.
+            self._full_s = end_s
 
-    def _encoded(self, start: Fraction) -> Iterator[Any]:
+    def _encoded(self, shift_s: float, from_s: float) -> Iterator[Any]:
         resampler = av.AudioResampler(
             format="fltp",
             layout=self._stream.layout,
@@ -83,14 +121,12 @@ class SoundTrack:
             frame_size=self._stream.frame_size or 1024,
         )
         for frame in self._read(lambda packet: packet.decode()):
-            if frame.pts is None or frame.pts * frame.time_base < start:
+            if frame.pts is None or _start_s(frame) + shift_s < from_s - HALF_SAMPLE_S:
                 continue
-            frame.pts -= round(start / frame.time_base)
+            frame.pts += round(shift_s / frame.time_base)
             for part in resampler.resample(frame):
+                self._full_s = _start_s(part) + part.samples / part.sample_rate
                 yield from self._stream.encode(part)
-        for part in resampler.resample(None):
-            yield from self._stream.encode(part)
-        yield from self._stream.encode(None)
 
     def _read(self, take: Callable[[Any], list[Any]]) -> Iterator[Any]:
         """A sound that breaks off ends the sound, not the recording."""
@@ -108,3 +144,8 @@ class SoundTrack:
         self._packets = iter(())
         self._next = self._stream = None
         self._input.close()
+
+
+def _start_s(part: Any) -> float:
+    """Of a packet or a frame."""
+    return float(part.pts * part.time_base)

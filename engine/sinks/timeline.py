@@ -17,11 +17,6 @@ class Timeline:
         self._last_s = 0.0
         self._step_s = DEFAULT_STEP_S
 
-    @property
-    def start_s(self) -> float:
-        """The source's time that is 0 here; 0 before the first frame."""
-        return self._start_s or 0.0
-
     def place(self, media_s: float) -> float:
         """Seconds since the start of the recording, above those of every earlier call."""
         if self._start_s is None:

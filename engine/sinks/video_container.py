@@ -27,7 +27,7 @@ SMALLEST_SIDE = 16
 COLOUR_SPACE, COLOUR_RANGE = 6, 1
 
 
-def container_format(path: Path) -> tuple[str, dict[str, str]]:
+def container_format(path: Path, with_sound: bool = False) -> tuple[str, dict[str, str]]:
     """(FFmpeg's name of the format, its options) for the file's ending. Raises UsageError for an unknown one."""
     options = {
         "flush_packets": "1",
@@ -38,6 +38,9 @@ def container_format(path: Path) -> tuple[str, dict[str, str]]:
         case ".mp4":
             # Fragments while it grows; closing it makes a usual MP4 of them, which every player can search.
             flags = "hybrid_fragmented+frag_keyframe+default_base_moof"
+            if with_sound:
+                # Without it nothing is written before the first sound, which may come late or never.
+                flags += "+empty_moov"
             return "mp4", options | {"movflags": flags, "frag_duration": str(round(FRAGMENT_S * 1e6))}
         case ".mkv":
             return "matroska", options | {"cluster_time_limit": str(round(FRAGMENT_S * 1e3))}
@@ -94,10 +97,9 @@ class VideoContainer:
         self._step_s = 1.0 / fps
         self._last_s: float | None = None
         self._key_s = float("-inf")
-        self._source_start_s = 0.0
         self.frames_written = 0
         self.duration_s = 0.0
-        name, options = container_format(file.path)
+        name, options = container_format(file.path, with_sound=sound is not None)
         self._container: Any = av.open(file, "w", format=name, options=options)
         self._stream: Any = self._container.add_stream(
             encoder.name, rate=Fraction(fps).limit_denominator(1001), options=encoder.context_options(quality)
@@ -119,11 +121,11 @@ class VideoContainer:
             self._container.close()
             raise
 
-    def write(self, yuv: NDArray[np.uint8], time_s: float, source_start_s: float) -> None:
-        """yuv: from `to_yuv`. time_s: of the recording, rising. source_start_s: the source's time that is 0 here."""
+    def write(self, yuv: NDArray[np.uint8], time_s: float, sound_s: float | None) -> None:
+        """yuv: from `to_yuv`. time_s: of the recording, rising. sound_s: where its sound is in the sound's file; None: nowhere."""
         if self._last_s is not None:
             self._step_s = time_s - self._last_s
-        self._last_s, self._source_start_s = time_s, source_start_s
+        self._last_s = time_s
         frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
         frame.pts, frame.time_base = round(time_s / self._time_base), self._time_base
         frame.colorspace, frame.color_range = COLOUR_SPACE, COLOUR_RANGE
@@ -131,7 +133,7 @@ class VideoContainer:
             frame.pict_type = av.video.frame.PictureType.I
             self._key_s = time_s
         with self._reporting():
-            self._mux_sound(time_s)
+            self._mux_sound(time_s, sound_s)
             self._encode(frame)
         self.frames_written += 1
         self.duration_s = time_s + self._step_s
@@ -147,9 +149,14 @@ class VideoContainer:
         # FFmpeg hands on whole fragments, and after every packet everything that it has.
         self._file.mark()
 
-    def _mux_sound(self, end_s: float) -> None:
+    def _mux_sound(self, time_s: float, sound_s: float | None) -> None:
         if self._sound is not None:
-            for packet in self._sound.packets_until(end_s, self._source_start_s):
+            for packet in self._sound.follow(time_s, sound_s):
+                self._mux(packet)
+
+    def _mux_rest_of_sound(self) -> None:
+        if self._sound is not None:
+            for packet in self._sound.rest():
                 self._mux(packet)
 
     @contextmanager
@@ -168,7 +175,8 @@ class VideoContainer:
         try:
             if self._last_s is not None and self._file.error is None:
                 with self._reporting():
-                    self._mux_sound(self.duration_s)
+                    self._mux_sound(self.duration_s, None)
+                    self._mux_rest_of_sound()
                     self._encode(None)
         finally:
             try:

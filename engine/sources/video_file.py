@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.errors import SourceError
 from engine.sources.source import Source, SourceSettings
 from engine.sources.video_reader import DecodedPicture, VideoReader, file_address
-from engine.types import Frame
+from engine.types import FilePlace, Frame
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +138,12 @@ class VideoSource(Source):
             return None
         index = self._index
         self._index += 1
-        return Frame(self.settings.orient(picture.image), index, time.monotonic_ns(), media_s, self.name)
+        image = self.settings.orient(picture.image)
+        return Frame(image, index, time.monotonic_ns(), media_s, self.name, self._place(picture.media_s))
+
+    def _place(self, file_s: float) -> FilePlace | None:
+        """For a picture at this time of the file."""
+        return None
 
     def _after_end(self) -> DecodedPicture | None:
         if self._interrupted.is_set() or self._reader is None:
@@ -189,6 +194,9 @@ class VideoFileSource(VideoSource):
     def __init__(self, path: Path, settings: SourceSettings, name: str | None = None) -> None:
         super().__init__(name or path.name, str(path), settings)
         self.path = path
+
+    def _place(self, file_s: float) -> FilePlace | None:
+        return FilePlace(self.path, file_s)
 
     def _open_reader(self) -> VideoReader:
         if not self.path.is_file():

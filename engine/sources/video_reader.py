@@ -52,7 +52,7 @@ class VideoReader:
             self._container: Any = av.open(address, "r", options=options or {}, timeout=timeout_s)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(open_failure(label, error)) from error
-        streams = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+        streams = moving_pictures(self._container)
         if not streams:
             self._container.close()
             raise SourceError(f"“{label}” holds no video.")
@@ -154,9 +154,10 @@ def file_address(path: str | os.PathLike[str]) -> str:
     return f"file:{os.fspath(path)}"
 
 
-def _is_cover(stream: Any) -> bool:
-    """True for the picture that a sound file carries as its cover."""
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+def moving_pictures(container: Any) -> list[Any]:
+    """The video streams of a file, without the picture that a sound file carries as its cover."""
+    cover = av.stream.Disposition.attached_pic
+    return [stream for stream in container.streams.video if not stream.disposition & cover]
 
 
 def reason(error: Exception) -> str:

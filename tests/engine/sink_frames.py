@@ -1,6 +1,6 @@
 """Frames, people and files for the tests of the sinks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from engine.types import UNTRACKED, Frame, Poses
+from engine.types import UNTRACKED, FilePlace, Frame, Poses
 from models.skeleton import COCO_17
 
 
@@ -17,6 +17,28 @@ def frame_at(index: int, media_s: float, source: str = "clip.mp4", size: tuple[i
     image = np.zeros((size[1], size[0], 3), np.uint8)
     image[:, :, index % 3] = 40 + index * 7 % 200
     return Frame(image, index, 0, media_s, source)
+
+
+def frame_of(path: Path, file_s: float, media_s: float | None = None) -> Frame:
+    """A picture of a file, at a time of its own where the file was sought or began anew."""
+    time_s = file_s if media_s is None else media_s
+    return Frame(np.zeros((48, 64, 3), np.uint8), 0, 0, time_s, path.name, FilePlace(path, file_s))
+
+
+def tone_at(path: Path, time_s: float) -> float | None:
+    """The loudest tone in the 0.2 s from a time of a recording on, in Hz; None for silence."""
+    heard = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            if time_s <= frame.pts * frame.time_base < time_s + 0.2:
+                assert frame.sample_rate == 44_100
+                samples = frame.to_ndarray().astype(np.float64)
+                heard.append(samples.mean(axis=0) if frame.format.is_planar else samples.reshape(-1))
+    if len(heard) < 5 or np.abs(np.concatenate(heard)).max() < 0.05:
+        return None
+    wave = np.concatenate(heard)
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 65_536))
+    return float(spectrum.argmax() * 44_100 / 65_536)
 
 
 def noise(index: int, media_s: float, size: tuple[int, int]) -> Frame:
@@ -51,17 +73,19 @@ def video_times(path: Path) -> list[tuple[float, float]]:
         ]
 
 
-def video_with_sound(path: Path, sound_codec: str, seconds: float = 2.0) -> Path:
-    """A grey video of 10 frames a second with a tone of 440 Hz."""
+def video_with_sound(path: Path, sound_codec: str, seconds: float = 2.0, tones: Sequence[float] = (440,)) -> Path:
+    """A grey video of 10 frames a second with a tone for every second, in Hz; the last one stays."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream(sound_codec, rate=44_100, layout="mono")
         for index in range(round(seconds * 10)):
-            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 5, np.uint8), format="bgr24")
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 5 % 250, np.uint8), format="bgr24")
             picture.pts, picture.time_base = index, Fraction(1, 10)
             container.mux(video.encode(picture))
-        tone = np.sin(2 * np.pi * 440 / 44_100 * np.arange(round(44_100 * seconds))).astype(np.float32)
+        samples = np.arange(round(44_100 * seconds))
+        heights = np.array(tones)[np.minimum(samples // 44_100, len(tones) - 1)]
+        tone = np.sin(2 * np.pi * np.cumsum(heights) / 44_100).astype(np.float32)
         resampler = av.AudioResampler(sound.format, sound.layout, sound.rate, frame_size=sound.frame_size or 1024)
         piece = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
         piece.sample_rate, piece.pts, piece.time_base = 44_100, 0, Fraction(1, 44_100)

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from live_fakes import FakeSource, FakeVideo, Sources, Watched, endless, wait_for
+from sink_frames import tone_at, video_with_sound
 
 from engine.drawing import DrawingSettings
 from engine.errors import SinkError, UsageError
 from engine.live import EventKind, LiveOptions, RecordingOptions, SessionState
-from engine.sources import SourceSettings
+from engine.sources import SourceSettings, find_source
 
 S = SessionState
 FAST = SourceSettings(real_time=False)
@@ -194,6 +195,22 @@ def test_a_snapshot_is_the_newest_picture_with_its_people(tmp_path):
             watched.session.snapshot(path)
         with pytest.raises(SinkError, match=r"\.xyz"):
             watched.session.snapshot(tmp_path / "one.xyz")
+
+
+def test_sound_goes_along_when_a_file_is_sought(tmp_path):
+    clip = video_with_sound(tmp_path / "clip.mp4", "aac", 6, (300, 500, 700, 900, 1100, 1300))
+    sources = Sources(**{str(clip): lambda settings: find_source(str(clip), settings)})
+    with Watched(sources, source_settings=FAST) as watched:
+        watched.wait_event(EventKind.ENDED)
+        [path] = watched.session.start_recording(RecordingOptions(tmp_path / "a.mp4", keypoints=False))
+        for count, place_s in enumerate((4.0, 1.0), 2):
+            watched.session.seek(place_s)
+            watched.session.resume()
+            watched.wait_event(EventKind.ENDED, count)
+        assert watched.session.stop_recording(wait_s=10)
+    assert times_of(path) == pytest.approx(np.arange(20 + 50) / 10, abs=0.005)
+    heard = [tone_at(path, time_s) for time_s in (0.4, 1.4, 2.4, 3.4, 6.4)]
+    assert heard == [pytest.approx(tone, abs=8) for tone in (1100, 1300, 500, 700, 1300)]
 
 
 def test_recording_options_that_cannot_be_meant_are_refused():

@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from sink_frames import NOBODY, frame_at, noise, small_disk, video_times, video_with_sound
+from sink_frames import NOBODY, frame_at, frame_of, noise, small_disk, tone_at, video_times, video_with_sound
 
 import engine.sinks.recorder as recorder_module
 from engine.errors import SinkError, UsageError
@@ -212,27 +212,34 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from engine.sinks import VideoRecorder
-from engine.types import Frame, Poses
+from engine.types import FilePlace, Frame, Poses
 from models.skeleton import COCO_17
 
-recorder = VideoRecorder(Path(sys.argv[1]), fps_hint=float(sys.argv[2]), sound_from=Path(sys.argv[3]) if sys.argv[3] else None)
+sound = Path(sys.argv[3]) if sys.argv[3] else None
+# Pictures of another file have no sound.
+sounds_s = float(sys.argv[4])
+recorder = VideoRecorder(Path(sys.argv[1]), fps_hint=float(sys.argv[2]), sound_from=sound)
 for index in range(10_000):
     media_s = index / float(sys.argv[2])
     image = np.random.default_rng(index).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    recorder.write(Frame(image, index, 0, media_s, "camera"), Poses.empty(COCO_17), None)
+    place = FilePlace(sound, media_s) if sound and media_s < sounds_s else None
+    recorder.write(Frame(image, index, 0, media_s, "camera", place), Poses.empty(COCO_17), None)
     while recorder.frames_written <= index:
         time.sleep(0.001)
     print(media_s, flush=True)
 """
 
 
-@pytest.mark.parametrize(("suffix", "fps", "sound"), [(".mp4", 30, False), (".mkv", 30, False), (".mp4", 7, True)])
-def test_a_killed_process_loses_at_most_a_second(tmp_path, suffix, fps, sound):
+@pytest.mark.parametrize(
+    ("suffix", "fps", "sounds_s"),
+    [(".mp4", 30, None), (".mkv", 30, None), (".mp4", 7, 10), (".mp4", 15, 0), (".mkv", 15, 0)],
+)
+def test_a_killed_process_loses_at_most_a_second(tmp_path, suffix, fps, sounds_s):
     path = tmp_path / f"killed{suffix}"
-    # A sound that ends early must not hold back the pictures.
-    source = str(video_with_sound(tmp_path / "source.mp4", "aac", 1.5)) if sound else ""
+    # A sound that ends early, or is never heard, must not hold back the pictures.
+    source = "" if sounds_s is None else str(video_with_sound(tmp_path / "source.mp4", "aac", 1.5))
     child = subprocess.Popen(
-        [sys.executable, "-c", RECORD_UNTIL_KILLED, str(path), str(fps), source],
+        [sys.executable, "-c", RECORD_UNTIL_KILLED, str(path), str(fps), source, str(sounds_s or 0)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -293,7 +300,9 @@ def test_the_sound_of_a_file_is_carried_over(tmp_path, source_name, codec, suffi
     source = video_with_sound(tmp_path / source_name, codec)
     path = tmp_path / f"out{suffix}"
     # The recording starts half a second into the file and ends before it.
-    record(path, 0.5 + np.arange(10) / 10, fps_hint=10, sound_from=source)
+    with VideoRecorder(path, fps_hint=10, sound_from=source) as recorder:
+        for file_s in 0.5 + np.arange(10) / 10:
+            recorder.write(frame_of(source, float(file_s)), NOBODY, None)
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
         assert stream.codec_context.name == (codec if copied else "aac")
@@ -306,6 +315,41 @@ def test_the_sound_of_a_file_is_carried_over(tmp_path, source_name, codec, suffi
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
     assert spectrum.argmax() * 44_100 / 8192 == pytest.approx(440, abs=6)
     assert len(video_times(path)) == 10
+
+
+TONES = (300, 500, 700, 900, 1100, 1300)
+
+
+@pytest.mark.parametrize(
+    ("source_name", "codec", "suffix"),
+    [("s.mp4", "aac", ".mp4"), ("s.mkv", "pcm_s16le", ".mp4"), ("s.mkv", "aac", ".mkv")],
+)
+def test_sound_follows_the_pictures_wherever_they_go(tmp_path, source_name, codec, suffix):
+    source = video_with_sound(tmp_path / source_name, codec, len(TONES), TONES)
+    path = tmp_path / f"out{suffix}"
+    time_s = 0.0
+    with VideoRecorder(path, fps_hint=10, sound_from=source) as recorder:
+        # From the fifth second on, back to the second, another source, the first again, and on over the end to its start.
+        for second in (4, 1, None, 0, 5, 0):
+            for step in range(10):
+                frame = frame_at(0, time_s) if second is None else frame_of(source, second + step / 10, time_s)
+                recorder.write(frame, NOBODY, None)
+                time_s += 0.1
+    heard = [tone_at(path, second + 0.4) for second in range(6)]
+    assert heard == [None if tone is None else pytest.approx(tone, abs=8) for tone in (1100, 500, None, 300, 1300, 300)]
+    # Each begins and ends with its pictures.
+    assert tone_at(path, 0.75) == pytest.approx(1100, abs=8)
+    assert tone_at(path, 1.05) == pytest.approx(500, abs=8)
+    assert tone_at(path, 2.1) is tone_at(path, 2.75) is None
+    assert tone_at(path, 5.75) == pytest.approx(300, abs=8)
+    assert len(video_times(path)) == 60
+
+
+def test_without_a_picture_of_the_file_there_is_silence(tmp_path):
+    source = video_with_sound(tmp_path / "s.mkv", "pcm_s16le")
+    record(tmp_path / "a.mp4", [0.0, 0.1], sound_from=source)
+    assert len(video_times(tmp_path / "a.mp4")) == 2
+    assert tone_at(tmp_path / "a.mp4", 0.1) is None
 
 
 def test_sound_that_cannot_be_read_costs_no_picture(tmp_path, caplog):
