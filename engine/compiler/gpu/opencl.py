@@ -74,7 +74,13 @@ class OpenClDevice:
         with _faults(self.name), warnings.catch_warnings():
             # Drivers are talkative; what matters raises.
             warnings.simplefilter("ignore", cl.CompilerWarning)
-            program = cl.Program(self._context, code.decode()).build(OPTIONS)
+            program = cl.Program(self._context, code.decode())
+            try:
+                program.build(OPTIONS)
+            except cl.RuntimeError as error:
+                raise DeviceError(
+                    f"The driver of the OpenCL device “{self.name}” does not take the kernels: {_complaint(error)}."
+                ) from error
         return OpenClSession(self.name, self._context, program)
 
 
@@ -147,6 +153,12 @@ def _faults(name: str) -> Iterator[None]:
         raise DeviceError(f"The OpenCL device “{name}” has too little memory: {_first_line(error)}.") from error
     except cl.Error as error:
         raise DeviceError(f"The OpenCL device “{name}” failed: {_first_line(error)}.") from error
+
+
+def _complaint(error: Exception) -> str:
+    """The line of a build's log that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if "error:" in line), lines[0] if lines else "no reason given")
 
 
 def _first_line(error: Exception) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.compiler.gpu import store
+from engine.compiler.gpu import devices, store
+from engine.compiler.gpu.device import DeviceError
 from engine.compiler.gpu.devices import Choice
 from engine.compiler.gpu.runtime import GpuCompiledNetwork
 from models import architecture, checkpoints
@@ -35,6 +36,18 @@ SMALL = {
 
 def small(skeleton: Skeleton = COCO_17, **changes: object) -> Checkpoint:
     return checkpoints.synthetic(architecture.parse({**SMALL, **changes}, "small.yaml"), skeleton, seed=3)
+
+
+def opencl_device(target: str | None = None) -> Choice:
+    """The first OpenCL device; without one whose driver works at all, the test is skipped."""
+    devices._open.cache_clear()
+    try:
+        choice = devices.choose("opencl", target)
+        assert choice is not None
+        choice.device.load(b"__kernel void nothing(__global float* x) { x[0] = 0; }")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    return choice
 
 
 def opened(checkpoint: Checkpoint, width: int, height: int, choice: Choice) -> GpuCompiledNetwork:

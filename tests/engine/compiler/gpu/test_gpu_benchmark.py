@@ -6,7 +6,7 @@ from engine.benchmark import engines, gpu_engines, gpu_kernels
 from engine.benchmark.comparison import Result, ratios
 from engine.compiler.gpu import cuda, devices, opencl, store
 from engine.compiler.gpu.device import DeviceError
-from tests.engine.compiler.gpu.gpu_networks import small
+from tests.engine.compiler.gpu.gpu_networks import opencl_device, small
 
 
 def result(engine: str, ms: float) -> Result:
@@ -42,12 +42,7 @@ def test_without_a_gpu_there_is_one_sentence(
 
 
 def test_the_table_of_kernels_counts_every_launch() -> None:
-    devices._open.cache_clear()
-    try:
-        choice = devices.choose("opencl")
-    except DeviceError as error:
-        pytest.skip(str(error))
-    assert choice is not None
+    choice = opencl_device()
     network = store.obtain(small(), 64, 64, choice.target)
     clock = gpu_kernels.KernelClock(network, choice.device)
     times = clock.kernels()

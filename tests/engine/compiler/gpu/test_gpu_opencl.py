@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from engine.compiler.gpu import devices, presets
+from engine.compiler.gpu import presets
 from engine.compiler.gpu.device import DeviceError
-from engine.compiler.gpu.devices import Choice
 from engine.decode.peaks import find_candidates
 from engine.estimator import PoseEstimator
 from models.skeleton import CROWDPOSE_14
-from tests.engine.compiler.gpu.gpu_networks import largest_error, opened, small
+from tests.engine.compiler.gpu.gpu_networks import largest_error, opencl_device, opened, small
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -25,16 +24,6 @@ def kept_binaries(shared_cache: Path) -> Iterator[None]:
         patch.setenv("POCL_CACHE_DIR", str(shared_cache / "pocl"))
         patch.setenv("XDG_CACHE_HOME", str(shared_cache / "drivers"))
         yield
-
-
-def chosen(target: str | None = None) -> Choice:
-    """Skips the test where there is no OpenCL device."""
-    try:
-        choice = devices.choose("opencl", target)
-    except DeviceError as error:
-        pytest.skip(str(error))
-    assert choice is not None
-    return choice
 
 
 @pytest.mark.parametrize(
@@ -48,19 +37,19 @@ def chosen(target: str | None = None) -> Choice:
 )
 def test_every_target_computes_what_pytorch_computes(target: str, changes: dict[str, object]) -> None:
     checkpoint = small(**changes)
-    assert largest_error(opened(checkpoint, 96, 64, chosen(target)), checkpoint) < 1e-4
+    assert largest_error(opened(checkpoint, 96, 64, opencl_device(target)), checkpoint) < 1e-4
 
 
 def test_crowdpose_has_fourteen_joints() -> None:
     checkpoint = small(CROWDPOSE_14)
-    network = opened(checkpoint, 64, 96, chosen())
+    network = opened(checkpoint, 64, 96, opencl_device())
     assert largest_error(network, checkpoint) < 1e-4
     assert network.candidates(network.maps()).scores.shape == (14, 30)
 
 
 @pytest.mark.parametrize("kind", ["smooth", "plateaus", "ties", "nothing", "borders", "falling"])
 def test_the_decode_front_decides_like_numpy(kind: str) -> None:
-    network = opened(small(), 96, 64, chosen())
+    network = opened(small(), 96, 64, opencl_device())
     rng = np.random.default_rng(7)
     coarse = rng.normal(size=(34, 16, 24)).astype(np.float32)
     fine = rng.normal(size=(17, 32, 48)).astype(np.float32)
@@ -87,7 +76,7 @@ def test_the_decode_front_decides_like_numpy(kind: str) -> None:
 
 def test_maps_that_somebody_holds_outlive_the_next_frame() -> None:
     """Whoever draws a heatmap reads it while the next frame is being computed."""
-    network = opened(small(), 96, 64, chosen())
+    network = opened(small(), 96, 64, opencl_device())
     network.picture[:] = 40
     early = network.maps()
     expected = np.array(np.from_dlpack(network.maps()[1]))
@@ -101,7 +90,7 @@ def test_maps_that_somebody_holds_outlive_the_next_frame() -> None:
 
 
 def test_xs_finds_the_same_people_as_on_the_processor() -> None:
-    choice = chosen()
+    choice = opencl_device()
     astronaut = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
     pictures = [astronaut, np.hstack([astronaut[:, ::-1], astronaut]), cv2.resize(astronaut, (400, 400))]
     processor, gpu = PoseEstimator.load("xs"), PoseEstimator.load("xs", device="opencl", target=choice.target.name)
@@ -118,6 +107,11 @@ def test_xs_finds_the_same_people_as_on_the_processor() -> None:
         assert np.abs(here.poses.keypoints[seen] - there.poses.keypoints[seen]).max() < 0.5
         np.testing.assert_allclose(here.poses.scores, there.poses.scores, atol=1e-3)
     assert found > 15
+
+
+def test_what_the_driver_does_not_take_is_said() -> None:
+    with pytest.raises(DeviceError, match=r"does not take the kernels: .*nowhere"):
+        opencl_device().device.load(b"__kernel void k(__global float* x) { x[0] = nowhere; }")
 
 
 def test_every_preset_is_whole() -> None:
