@@ -100,10 +100,12 @@ def fill_input(image: NDArray[np.uint8], placement: Placement, picture: NDArray[
     w, h = placement.size
     target = picture[placement.top : placement.top + h, placement.left : placement.left + w]
     # Bilinear sampling skips pixels below half the size. Halving first averages them all, and is several times as fast
-    # as averaging down to the odd size at once.
+    # as averaging down to the odd size at once. Both steps give the same pixels on every processor, so that a board finds
+    # the people that a desktop finds: OpenCV's other ways of resizing round as the processor likes it.
     while image.shape[1] >= 2 * w and image.shape[0] >= 2 * h:
         half = (image.shape[1] // 2, image.shape[0] // 2)
-        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
-    resized = cv2.resize(image, (w, h), dst=target, interpolation=cv2.INTER_LINEAR)
+        even = image[: 2 * half[1], : 2 * half[0]]
+        image = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
+    resized = cv2.resize(image, (w, h), dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
     if resized.ctypes.data != target.ctypes.data:
         np.copyto(target, resized)
