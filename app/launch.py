@@ -3,14 +3,16 @@
 import app.qt_environment  # noqa: F401, I001  before the first module of PyQt6
 
 import argparse
+import gc
 import logging
 import os
 import signal
 import sys
 from types import FrameType
 
-from PyQt6.QtCore import QTimer
-from PyQt6.QtWidgets import QApplication
+from PyQt6 import sip
+from PyQt6.QtCore import QCoreApplication, QObject, QTimer
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from app import preferences, translation
 from app.appearance import Appearance
@@ -30,7 +32,6 @@ log = logging.getLogger(__name__)
 def main(args: argparse.Namespace) -> int:
     """Shows the window until it is closed. Returns the exit code. args: those of app.options."""
     expect_display()
-    given = {name: value for name in OVERRIDING if (value := getattr(args, name, None)) is not None}
     QApplication.setApplicationName("litepose-live")
     QApplication.setApplicationDisplayName("LitePose Live")
     QApplication.setDesktopFileName("litepose-live")
@@ -39,23 +40,48 @@ def main(args: argparse.Namespace) -> int:
     reporter = FailureReporter()
     reporter.install()
     try:
-        store = PreferenceStore(args.preferences or preferences.default_path(), given)
-        translation.install(application, store.current.language)
-        appearance = Appearance(application, store.current.theme)
-        window = MainWindow(store, LiveWorker(live_options(store.current)), appearance)
-        reporter.failed.connect(window.show_error)
-        waker = close_on_signals(window)
-        window.show()
-        QTimer.singleShot(0, window.start)
-        code = application.exec()
-        # Not every end comes by way of the window: a screen that goes away ends the loop as well.
-        if not window.finish():
-            log.warning("The session did not end in time; the program ends without it.")
-            os._exit(code or 1)  # Python's own end would destroy a thread that runs, and crash
-        waker.stop()
-        return code
+        return show(application, reporter, args)
     finally:
         reporter.remove()
+        delete_qt_objects()
+
+
+def show(application: QApplication, reporter: FailureReporter, args: argparse.Namespace) -> int:
+    """One window, until it is closed or its screen goes away. -> the exit code"""
+    given = {name: value for name in OVERRIDING if (value := getattr(args, name, None)) is not None}
+    store = PreferenceStore(args.preferences or preferences.default_path(), given)
+    translation.install(application, store.current.language)
+    appearance = Appearance(application, store.current.theme)
+    window = MainWindow(store, LiveWorker(live_options(store.current)), appearance)
+    reporter.failed.connect(window.show_error)
+    waker = close_on_signals(window)
+    window.show()
+    QTimer.singleShot(0, window.start)
+    code = application.exec()
+    waker.stop()
+    # Not every end comes by way of the window: a screen that goes away ends the loop as well.
+    if not window.finish():
+        log.warning("The session did not end in time; the program ends without it.")
+        os._exit(code or 1)  # Python's own end would destroy a thread that runs, and crash
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return code
+
+
+def delete_qt_objects() -> None:
+    """Deletes what Python owns of Qt, windows first, except the application; all threads have ended.
+
+    PyQt6 does so at the end of Python, too, but walks over a table that shrinks meanwhile: now and then it deletes what is
+    gone already, and ends in a segmentation fault.
+    """
+    owned = [
+        thing
+        for thing in gc.get_objects()
+        if issubclass(type(thing), QObject) and not isinstance(thing, QCoreApplication)
+    ]
+    for thing in sorted(owned, key=lambda thing: not isinstance(thing, QWidget)):
+        if not sip.isdeleted(thing) and sip.ispyowned(thing):
+            sip.delete(thing)
 
 
 def close_on_signals(window: MainWindow) -> QTimer:
