@@ -67,11 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened, for the summary and the report."""
+    """What happened, for the summary and the report. lost: the source is away."""
 
     told: list[Event] = field(default_factory=list)
     saved: tuple[Path, ...] = ()
     failed: bool = False
+    lost: bool = False
 
 
 def main(args: argparse.Namespace) -> int:
@@ -108,6 +109,8 @@ def main(args: argparse.Namespace) -> int:
         if failure.details:
             logger.error("%s", failure.details)
         raise LitePoseError(failure.text)
+    if outcome.lost:
+        raise LitePoseError("The source was lost and had not come back at the end.")
     return 1 if outcome.failed else 0
 
 
@@ -213,6 +216,8 @@ def _tell(event: Event, outcome: Outcome) -> None:
         return
     outcome.told.append(event)
     outcome.failed |= event.kind is EventKind.WARNING
+    if event.kind in (EventKind.LOST, EventKind.SOURCE):
+        outcome.lost = event.kind is EventKind.LOST
     if event.kind is EventKind.RECORDING:
         outcome.saved = event.paths
     if event.kind is not EventKind.FAILURE and event.text:
@@ -243,9 +248,10 @@ def _with_recorded(statistics: Statistics, final: Statistics) -> Statistics:
 
 
 def _summarise(seconds: float, statistics: Statistics, outcome: Outcome) -> None:
-    print(f"{statistics.inferred} frames in {seconds:.1f} s")
-    for line in statistics_lines(statistics):
-        print(f"  {line}")
+    if statistics.inferred:
+        print(f"{statistics.inferred} frames in {seconds:.1f} s")
+        for line in statistics_lines(statistics):
+            print(f"  {line}")
     if outcome.saved:
         print("saved: " + ", ".join(str(path) for path in outcome.saved))
 

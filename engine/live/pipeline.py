@@ -62,6 +62,7 @@ class Pipeline:
         self.mailbox: Mailbox[Captured] = Mailbox()
         self.latest: LiveResult | None = None
         self.latest_frame: Frame | None = None
+        self._latest_info: SourceInfo | None = None
         self.supervisor = Supervisor(
             source_factory, self, machine, owner.tell, reconnect=options.reconnect, stall_s=options.stall_s
         )
@@ -101,7 +102,8 @@ class Pipeline:
 
     def record(self, options: RecordingOptions) -> tuple[Path, ...]:
         """Raises SinkError, and UsageError before the first result."""
-        info, latest = self.source_info, self.latest
+        # A source may be lost already when its first frame has its result.
+        info, latest = self.source_info or self._latest_info, self.latest
         if info is None or latest is None:
             raise UsageError("There is nothing to record yet.")
         recording = Recording(options, info, latest.poses.skeleton, live=not self._loses_nothing())
@@ -142,7 +144,7 @@ class Pipeline:
                     return
             # Where the network is slower than the file, the file waits, and its picture's moment comes later.
             frame = replace(frame, captured_ns=time.monotonic_ns())
-        self.latest_frame = frame
+        self.latest_frame, self._latest_info = frame, reader.info
         self.statistics.captured()
         self.mailbox.put(Captured(frame, reader.passage, reader.live))
 

@@ -108,6 +108,11 @@ class RecordingControl:
             done = next(done for each, done in self._ending if each is recording)
             self._ending = [(each, event) for each, event in self._ending if each is not recording]
         kept = tuple(path for path in recording.paths if path.exists())
-        what = f"Recorded “{kept[0]}”." if kept else "The recording is empty: there was no frame."
-        self._tell(EventKind.RECORDING, what, "", kept)
+        self._tell(EventKind.RECORDING, _outcome(kept, complete=not errors), "", kept)
         done.set()
+
+
+def _outcome(kept: tuple[Path, ...], *, complete: bool) -> str:
+    if kept:
+        return f"Recorded “{kept[0]}”."
+    return "The recording is empty: there was no frame." if complete else "The recording could not be finished."

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import av
 import pytest
-from live_fakes import wait_for
+from live_fakes import FakeSource, Networks, wait_for
 
-from engine.errors import CompilerError
+from engine.errors import CompilerError, SourceError
 from engine.live import EventKind, LiveOptions, LiveSession, SessionState
 from engine.live.loader import BuildOrder, build_in_process
 from engine.sources import SourceSettings
@@ -88,6 +88,32 @@ def test_what_cannot_be_is_one_clear_line_and_exit_code_1(clip, words, said, cap
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(error) == 1
     assert said in error[0]
+
+
+def test_a_camera_that_does_not_come_back_is_exit_code_1_and_what_it_gave_is_kept(tmp_path, capsys, monkeypatch):
+    from engine.commands import live as command
+
+    def script(source):
+        yield from [(96, 64)] * 3
+        yield SourceError("The camera was unplugged.")
+
+    plans = iter([script])
+
+    def camera(text, settings):
+        return FakeSource(next(plans, lambda source: iter([SourceError("It is gone.")])), settings)
+
+    monkeypatch.setattr(
+        command,
+        "LiveSession",
+        lambda options, told: LiveSession(options, told, source_factory=camera, estimator_factory=Networks()),
+    )
+    video = tmp_path / "a.mp4"
+    assert live("--source", "camera", "--seconds", 1, "--record", video) == 1
+    printed = capsys.readouterr()
+    assert "The camera was unplugged. Trying to reconnect." in printed.err
+    assert "error: The source was lost" in printed.err
+    assert f"saved: {video}" in printed.out
+    assert frames_of(video) >= 1
 
 
 @pytest.mark.parametrize(

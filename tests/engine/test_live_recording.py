@@ -1,17 +1,18 @@
 """Recordings and snapshots of a live session: what is in the files, and what a user is told."""
 
 import json
+import shutil
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-from live_fakes import FakeSource, FakeVideo, Sources, Watched, endless, wait_for
-from sink_frames import tone_at, video_with_sound
+from live_fakes import FakeSource, FakeVideo, Networks, Sources, Watched, endless, wait_for
+from sink_frames import small_disk, tone_at, video_with_sound
 
 from engine.drawing import DrawingSettings
-from engine.errors import SinkError, UsageError
+from engine.errors import SinkError, SourceError, UsageError
 from engine.live import EventKind, LiveOptions, RecordingOptions, SessionState
 from engine.sources import SourceSettings, find_source
 
@@ -161,6 +162,37 @@ def test_a_recording_that_was_asked_for_at_the_start_and_cannot_be_made_fails(tm
     with watched_video(recording=RecordingOptions(tmp_path / "nowhere" / "a.mp4")) as watched:
         event = watched.wait_event(EventKind.FAILURE)
         assert "nowhere" in event.text
+
+
+def test_a_camera_that_vanishes_at_its_first_frame_leaves_that_frame(tmp_path):
+    def script(source):
+        yield (96, 64)
+        yield SourceError("The camera was unplugged.")
+
+    sources = Sources(camera=lambda settings: FakeSource(script, settings))
+    networks = Networks()
+    networks.hold.clear()
+    with Watched(sources, networks, recording=RecordingOptions(tmp_path / "a.mp4")) as watched:
+        # Its result comes when the camera has long been gone.
+        watched.wait_event(EventKind.LOST)
+        sources.makers["camera"] = lambda settings: FakeSource(lambda source: iter([SourceError("gone")]), settings)
+        networks.hold.set()
+        wait_for(lambda: watched.session.latest() is not None)
+        assert watched.session.stop_recording(wait_s=10)
+        assert not watched.texts(EventKind.FAILURE)
+    assert len(times_of(tmp_path / "a.mp4")) == len(key_lines(tmp_path / "a.jsonl")) == 1
+
+
+def test_keypoints_that_do_not_fit_on_the_disk_are_not_called_an_empty_recording(tmp_path):
+    with small_disk(tmp_path / "disk", 1) as disk:
+        (disk / "others").write_bytes(bytes(shutil.disk_usage(disk).free - 20_000))
+        with watched_video(frames=200, recording=RecordingOptions(keypoints=disk / "a.json")) as watched:
+            watched.wait_event(EventKind.RECORDING, 2)
+            assert "could not be finished" in watched.texts(EventKind.RECORDING)[-1]
+            assert any("a.json.partial" in text for text in watched.texts(EventKind.WARNING))
+        lines = key_lines(disk / "a.json.partial")
+        assert [line["frame"] for line in lines] == list(range(len(lines)))
+        assert len(lines) > 5
 
 
 def test_a_disk_that_fails_in_the_middle_is_told_once_and_ends_the_recording(tmp_path, monkeypatch):
