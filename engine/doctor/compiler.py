@@ -33,7 +33,7 @@ def _probe(name: str, script: str) -> Finding:
             env=environment,
         )
     except subprocess.TimeoutExpired:
-        return Finding(name, f"does not answer within {PROBE_S:.0f} s", State.FAULT, _reinstall())
+        return Finding(name, f"does not load within {PROBE_S:.0f} s: this machine is slow or busy", State.NOTE)
     if done.returncode == 0:
         return Finding(name, "loads")
     last = done.stderr.strip().splitlines()[-1:] or [f"ends with signal {-done.returncode}"]

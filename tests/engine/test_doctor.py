@@ -153,6 +153,15 @@ def test_a_library_that_ends_its_process_is_survived(monkeypatch: pytest.MonkeyP
     assert "apache-tvm==" in found.remedy
 
 
+def test_a_machine_that_is_too_slow_is_not_called_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "RUNTIME", "import time; time.sleep(60)")
+    monkeypatch.setattr(compiler, "COMPILER", "")
+    monkeypatch.setattr(compiler, "PROBE_S", 0.5)
+    found = by_name(compiler.examine())["TVM runtime"]
+    assert found.state is State.NOTE
+    assert "slow or busy" in found.value
+
+
 def test_a_missing_linker_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> list[str]:
         raise CompilerError("no linker")
