@@ -2,6 +2,7 @@
 driver runs it. None of this says anything of speed; on a machine with an NVIDIA GPU, that GPU is tested too."""
 
 import ctypes
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_a_gpu_that_fails_is_named(simulated: ctypes.CDLL) -> None:
         network.maps()
 
 
+def test_a_network_gives_back_all_that_it_took(simulated: ctypes.CDLL) -> None:
+    gc.collect()
+    before = simulated.simulated_held()
+    network = opened(small(), 64, 64, chosen())
+    maps = network.maps()
+    assert simulated.simulated_held() > before
+    del network
+    np.from_dlpack(maps[0])  # whoever has maps can read them still
+    del maps
+    gc.collect()
+    assert simulated.simulated_held() == before
+
+
 def test_the_target_is_the_gpus_own_architecture(simulated: ctypes.CDLL) -> None:
     choice = chosen()
     assert choice.target.arch == "sm_75"
@@ -71,7 +85,7 @@ def test_without_a_driver_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -
         devices.choose("cuda")
 
 
-@pytest.mark.parametrize("arch", ["sm_75", "sm_87", "sm_90"])
+@pytest.mark.parametrize("arch", ["sm_75", "sm_90"])
 def test_nvidias_compiler_takes_the_kernels(arch: str) -> None:
     if not nvrtc.is_available():
         pytest.skip("needs nvidia-cuda-nvrtc-cu12")
