@@ -27,20 +27,30 @@ JOURNAL_SUFFIX = ".partial"
 
 
 class KeypointWriter(Sink):
-    """Turns frames into records."""
+    """Turns frames into records. A file that got no frame at all is removed when it is closed."""
 
     def __init__(self, path: Path, skeleton: Skeleton, *, overwrite: bool = False) -> None:
         self._path, self._skeleton, self._overwrite = path, skeleton, overwrite
+        self._used = self._closed = False
 
     def write(self, frame: Frame, poses: Poses, annotated: NDArray[np.uint8] | None = None) -> None:
         if poses.skeleton.joints != self._skeleton.joints:
             raise SinkError(
                 f"“{self._path}” holds people with the joints of {self._skeleton.name}; those of {poses.skeleton.name} do not fit. Write them into another file."
             )
+        self._used = True
         self._add(FrameRecord.of(frame, poses))
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._finish()
 
     @abstractmethod
     def _add(self, record: FrameRecord) -> None: ...
+
+    @abstractmethod
+    def _finish(self) -> None: ...
 
 
 class JsonLinesWriter(KeypointWriter):
@@ -53,8 +63,8 @@ class JsonLinesWriter(KeypointWriter):
     def _add(self, record: FrameRecord) -> None:
         self._file.append(record.line())
 
-    def close(self) -> None:
-        self._file.close()
+    def _finish(self) -> None:
+        self._file.close(keep=self._used)
 
 
 class TableWriter(KeypointWriter):
@@ -77,8 +87,8 @@ class TableWriter(KeypointWriter):
                 csv_line([record.frame, record.time_s, record.source, position, number, person.score, *joints])
             )
 
-    def close(self) -> None:
-        self._file.close()
+    def _finish(self) -> None:
+        self._file.close(keep=self._used)
 
 
 class JournaledWriter(KeypointWriter):
@@ -95,16 +105,14 @@ class JournaledWriter(KeypointWriter):
         if journal.exists():
             _put_aside(journal, path)
         self._journal = LineFile(journal)
-        self._closed = False
 
     def _add(self, record: FrameRecord) -> None:
         self._journal.append(record.line())
 
-    def close(self) -> None:
-        if self._closed:
+    def _finish(self) -> None:
+        self._journal.close(keep=self._used)
+        if not self._used:
             return
-        self._closed = True
-        self._journal.close()
         try:
             convert_keypoints(self._journal.path, self._path, self._skeleton, overwrite=self._overwrite)
         except SinkError as error:

@@ -28,8 +28,10 @@ class LineFile:
             raise write_failure(self.path, error) from error
         self._length += len(data)
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = True) -> None:
         try:
             self._file.close()
+            if not keep:
+                self.path.unlink(missing_ok=True)
         except OSError as error:
             raise write_failure(self.path, error) from error

@@ -1,5 +1,6 @@
 """Decodes a video, from a file or over the network, into BGR pictures with their presentation times. The only user of PyAV among the sources."""
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +15,21 @@ from numpy.typing import NDArray
 
 from engine.errors import SourceError
 
+logger = logging.getLogger(__name__)
+
 # More threads decode no faster here and each holds whole pictures; the processor is wanted by the network.
 DECODER_THREADS = 2
 # One announced rate above this is a time base that somebody mistook for a rate.
 HIGHEST_RATE = 1000.0
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+
+
+# Names of FFmpeg's thread types.
+SLICES, PICTURES_AND_SLICES = "SLICE", "AUTO"
+
+
+class _PicturesLostError(Exception):
+    """Whole pictures that were being decoded beside a damaged one are lost with it: FFmpeg tells the error instead of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +58,33 @@ class VideoReader:
         timeout_s: float | None = None,
         live: bool = False,
     ) -> None:
-        self._label = label
-        try:
-            self._container: Any = av.open(address, "r", options=options or {}, timeout=timeout_s)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(open_failure(label, error)) from error
-        streams = moving_pictures(self._container)
-        if not streams:
-            self._container.close()
-            raise SourceError(f"“{label}” holds no video.")
-        self._stream: Any = streams[0]
-        if self._stream.codec_context is None:
-            self._container.close()
-            raise SourceError(f"“{label}” is in a video format that this build cannot decode.")
+        self._address, self._label = address, label
+        self._options, self._timeout_s = options or {}, timeout_s
+        self._sought_s = 0.0
+        self.damaged_packets = 0
         # Decoding whole pictures side by side delays each of them by one picture for each thread.
-        self._stream.thread_type = "SLICE" if live else "AUTO"
+        self._open(SLICES if live else PICTURES_AND_SLICES)
         if live:
             self._stream.codec_context.flags |= av.codec.context.Flags.low_delay
+
+    def _open(self, side_by_side: str) -> None:
+        """side_by_side: what is decoded at the same time."""
+        try:
+            container = av.open(self._address, "r", options=self._options, timeout=self._timeout_s)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(open_failure(self._label, error)) from error
+        streams = moving_pictures(container)
+        if not streams:
+            container.close()
+            raise SourceError(f"“{self._label}” holds no video.")
+        if streams[0].codec_context is None:
+            container.close()
+            raise SourceError(f"“{self._label}” is in a video format that this build cannot decode.")
+        self._container: Any = container
+        self._stream: Any = streams[0]
+        self._stream.thread_type = side_by_side
         self._stream.codec_context.thread_count = DECODER_THREADS
         self._start = Fraction((self._stream.start_time or 0) * self._stream.time_base)
-        self.damaged_packets = 0
 
     @property
     def fps(self) -> float | None:
@@ -101,6 +119,7 @@ class VideoReader:
     def seek(self, media_s: float) -> None:
         """The next picture is a key picture at or before this time. Raises SourceError where the file cannot be searched."""
         ticks = int((Fraction(media_s) + self._start) / self._stream.time_base)
+        self._sought_s = media_s
         try:
             self._container.seek(ticks, stream=self._stream, backward=True)
         except (av.FFmpegError, OSError) as error:
@@ -111,12 +130,39 @@ class VideoReader:
 
         Raises SourceError where reading itself fails: a disk or a connection that is gone.
         """
+        given_s: float | None = None
+        try:
+            for picture in self._decoded():
+                given_s = picture.media_s
+                yield picture
+        except _PicturesLostError:
+            self._begin_carefully(given_s)
+            for picture in self._decoded():
+                if given_s is None or picture.media_s > given_s:
+                    yield picture
+
+    def _begin_carefully(self, given_s: float | None) -> None:
+        """Opens the file again at the place that was reached, to decode one picture after the other."""
+        self._container.close()
+        self._open(SLICES)
+        place_s = self._sought_s if given_s is None else given_s
+        if place_s:
+            try:
+                self.seek(place_s)
+            except SourceError:
+                # A file without times; what was given already is passed over.
+                logger.debug("“%s” is read again from its start", self._label)
+
+    def _decoded(self) -> Iterator[DecodedPicture]:
+        """Raises _PicturesLostError at damage while several pictures are decoded at a time."""
         expected_s = 0.0
         try:
             for packet in self._container.demux(self._stream):
                 try:
                     frames = packet.decode()
-                except (av.error.InvalidDataError, av.error.PatchWelcomeError):
+                except (av.error.InvalidDataError, av.error.PatchWelcomeError) as error:
+                    if self._stream.thread_type.name != SLICES:
+                        raise _PicturesLostError from error
                     self.damaged_packets += 1
                     continue
                 for frame in frames:

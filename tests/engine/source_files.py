@@ -38,20 +38,25 @@ def times_at(fps: float, count: int) -> list[float]:
 
 
 def write_clip(
-    path: Path, times: Sequence[float], size: tuple[int, int] = (64, 48), sound: bool = False, first_s: float = 0.0
+    path: Path,
+    times: Sequence[float],
+    size: tuple[int, int] = (64, 48),
+    sound: bool = False,
+    first_s: float = 0.0,
+    codec: str = "mpeg4",
 ) -> Path:
     """A video whose frames are shown at these seconds."""
     assert len(times) <= MOST_FRAMES
     time_base = TIME_BASES.get(path.suffix, TIME_BASE)
     options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream("mpeg4", rate=25)
+        stream = container.add_stream(codec, rate=25)
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = time_base
         stream.codec_context.gop_size = 8
         # Finer steps, so that shades come back as they were.
-        stream.options = {"qmin": "1", "qmax": "2"}
+        stream.options = {"qmin": "1", "qmax": "2"} | ({"tune": "zerolatency"} if codec == "libx264" else {})
         voice = container.add_stream("aac", rate=16000) if sound else None
         for index, time_s in enumerate(times):
             frame = _grey(luma_of(index), size)

@@ -252,6 +252,14 @@ def test_a_killed_process_loses_no_frame(tmp_path, ending, caplog):
     assert len(list(read_keypoints(lines))) >= last + 1
 
 
+@pytest.mark.parametrize("ending", [".jsonl", ".json", ".csv", ".dlc.csv"])
+def test_no_frame_leaves_no_file(tmp_path, ending):
+    with open_keypoint_writer(tmp_path / f"a{ending}", COCO_17) as writer:
+        pass
+    writer.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_people_with_other_joints_are_refused(tmp_path):
     with (
         open_keypoint_writer(tmp_path / "a.csv", CROWDPOSE_14) as writer,

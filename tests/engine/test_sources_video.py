@@ -4,6 +4,7 @@ import itertools
 import threading
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from source_files import index_of, times_at, turn_clip, write_clip, write_sound
@@ -162,6 +163,19 @@ class TestDamage:
             assert source.read() is None
         assert seen == list(range(len(seen)))
         assert 10 < len(seen) < 40
+
+    @pytest.mark.parametrize("whole", [1, 2, 11])
+    def test_every_whole_picture_before_the_cut_is_given(self, tmp_path: Path, whole: int) -> None:
+        """Also those that the decoder was still at work on beside the damaged one."""
+        path = clip(tmp_path, count=30, codec="libx264")
+        with av.open(str(path)) as container:
+            packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+        position, size = packets[whole]
+        path.write_bytes(path.read_bytes()[: position + size // 2])
+        seen: list[int] = []
+        with video(path) as source, pytest.raises(SourceError, match="cut off"):
+            seen.extend(frame.index for frame in source)
+        assert seen == list(range(whole))
 
     def test_damage_in_the_middle_is_passed_over(self, tmp_path: Path) -> None:
         path = clip(tmp_path, "clip.ts", count=40)
