@@ -56,7 +56,7 @@ def write_clip(
         stream.codec_context.time_base = time_base
         stream.codec_context.gop_size = 8
         # Finer steps, so that shades come back as they were.
-        stream.options = {"qmin": "1", "qmax": "2"} | ({"tune": "zerolatency"} if codec == "libx264" else {})
+        stream.options = {"qmin": "1", "qmax": "2"}
         voice = container.add_stream("aac", rate=16000) if sound else None
         for index, time_s in enumerate(times):
             frame = _grey(luma_of(index), size)
