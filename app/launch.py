@@ -14,7 +14,7 @@ from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QObject, QTimer
 from PyQt6.QtWidgets import QApplication, QWidget
 
-from app import preferences, translation
+from app import desktop_entry, preferences, translation
 from app.appearance import Appearance
 from app.failures import FailureReporter
 from app.icons import application_icon
@@ -31,6 +31,14 @@ log = logging.getLogger(__name__)
 
 def main(args: argparse.Namespace) -> int:
     """Shows the window until it is closed. Returns the exit code. args: those of app.options."""
+    if args.install_desktop or args.remove_desktop:
+        paths = desktop_entry.install() if args.install_desktop else desktop_entry.remove()
+        print(
+            "\n".join(
+                [f"{'Written' if args.install_desktop else 'Removed'}: {path}" for path in paths] or ["Nothing there."]
+            )
+        )
+        return 0
     expect_display()
     QApplication.setApplicationName("litepose-live")
     QApplication.setApplicationDisplayName("LitePose Live")

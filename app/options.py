@@ -42,4 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, metavar="FPS", help="asked of a camera")
     parser.add_argument("--theme", choices=THEMES, help="colours of the window")
     parser.add_argument("--language", choices=LANGUAGES, help="language of the window")
+    entry = parser.add_mutually_exclusive_group()
+    entry.add_argument(
+        "--install-desktop", action="store_true", help="put the program into the desktop's menu, and end"
+    )
+    entry.add_argument("--remove-desktop", action="store_true", help="take it out again, and end")
     parser.add_argument("--preferences", type=Path, metavar="FILE", help="another preferences file")
