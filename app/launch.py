@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from types import FrameType
 
 from PyQt6 import sip
@@ -43,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     QApplication.setApplicationName("litepose-live")
     QApplication.setApplicationDisplayName("LitePose Live")
     QApplication.setDesktopFileName("litepose-live")
-    application = QApplication(sys.argv[:1])
+    application = QApplication(["litepose-live"])  # the window class, by which a desktop finds the entry and its icon
     application.setWindowIcon(application_icon())
     reporter = FailureReporter()
     reporter.install()

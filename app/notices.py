@@ -24,7 +24,7 @@ def wrap(label: QLabel, text: str, width: int) -> None:
 
 def listed(steps: list[str]) -> list[str]:
     """The last steps of some work, of which only the very last one is still being done."""
-    return [f"✓  {text}" for text in steps[-MOST_STEPS:-1]] + steps[-1:]
+    return [f"✓  {text}" for text in steps[-MOST_STEPS:-1]] + [f"•  {text}" for text in steps[-1:]]
 
 
 class Toast(QFrame):
