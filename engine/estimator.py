@@ -50,6 +50,24 @@ class Estimate:
     placement: Placement
 
 
+class _BuildRefusedError(Exception):
+    """Raised out of the first step of a build that is not wanted now."""
+
+
+class _Steps:
+    """Tells the steps of a build, or lets none begin while `refused` is set."""
+
+    def __init__(self, tell: artifacts.Progress | None) -> None:
+        self._tell = tell
+        self.refused = False
+
+    def __call__(self, step: str) -> None:
+        if self.refused:
+            raise _BuildRefusedError(step)
+        if self._tell is not None:
+            self._tell(step)
+
+
 @dataclass(slots=True)
 class _Prepared:
     network: Network
@@ -70,6 +88,7 @@ class PoseEstimator:
         input_mode: str = "auto",
         settings: GroupingSettings | None = None,
         threads: int | None = None,
+        steps: _Steps | None = None,
     ) -> None:
         self.checkpoint = checkpoint
         self.skeleton = checkpoint.skeleton
@@ -77,6 +96,7 @@ class PoseEstimator:
         self.input_mode = input_mode
         self.threads = threads or targets.default_threads()
         self._open_network = open_network
+        self._steps = steps or _Steps(None)
         self._prepared: dict[InputShape, _Prepared] = {}
         choose_shape(
             1, 1, checkpoint.architecture.resolution, input_mode
@@ -91,6 +111,7 @@ class PoseEstimator:
         input_mode: str = "auto",
         threads: int | None = None,
         device: str = "cpu",
+        precision: str = "fp32",
         target: str | None = None,
         settings: GroupingSettings | None = None,
         progress: artifacts.Progress | None = None,
@@ -101,6 +122,7 @@ class PoseEstimator:
         engine:     "tvm", or "torch" for the slow reference.
         input_mode: "auto" (nearest of five aspects), "square" (the paper's), or "WxH".
         device:     "cpu", "opencl", "cuda", or "auto" for a GPU if one can be used. See engine.compiler.gpu.devices.
+        precision:  "fp32", or "fp16" where the processor has its arithmetic; a GPU computes in fp32.
         target:     a preset's name; the one that fits the device if left out.
         progress:   called with a sentence at each step of a build.
         """
@@ -110,6 +132,7 @@ class PoseEstimator:
             input_mode=input_mode,
             threads=threads,
             device=device,
+            precision=precision,
             target=target,
             settings=settings,
             progress=progress,
@@ -124,6 +147,7 @@ class PoseEstimator:
         input_mode: str = "auto",
         threads: int | None = None,
         device: str = "cpu",
+        precision: str = "fp32",
         target: str | None = None,
         settings: GroupingSettings | None = None,
         progress: artifacts.Progress | None = None,
@@ -138,14 +162,18 @@ class PoseEstimator:
 
             reference = ReferenceNetwork.opener(checkpoint)
             return cls(checkpoint, reference, input_mode=input_mode, settings=settings, threads=threads)
-        compile_for = targets.load(None if device != "cpu" and target in presets.available() else target, threads)
+        for_processor = None if device != "cpu" and target in presets.available() else target
+        compile_for = targets.load(for_processor, threads, precision=precision)
 
-        def on_processor(shape: InputShape, progress: artifacts.Progress | None = progress) -> Network:
+        steps = _Steps(progress)
+
+        def on_processor(shape: InputShape, progress: artifacts.Progress | None = steps) -> Network:
             artifact = artifacts.obtain(checkpoint, shape.height, shape.width, compile_for, progress)
             return CompiledNetwork(artifact, compile_for.threads)
 
-        open_network = opener(checkpoint, device, target, progress, on_processor)
-        return cls(checkpoint, open_network, input_mode=input_mode, settings=settings, threads=compile_for.threads)
+        open_network = opener(checkpoint, device, target, steps, on_processor)
+        threads = compile_for.threads
+        return cls(checkpoint, open_network, input_mode=input_mode, settings=settings, threads=threads, steps=steps)
 
     def shape_for(self, width: int, height: int) -> InputShape:
         """The input shape that a source of width × height pixels gets."""
@@ -160,6 +188,17 @@ class PoseEstimator:
             network.candidates(network.maps())
             self._prepared[shape] = _Prepared(network)
         return shape
+
+    def prepare_if_built(self, width: int, height: int) -> bool:
+        """As `prepare`, for callers that have no time for a build. -> False where one is needed; nothing has changed then."""
+        self._steps.refused = True
+        try:
+            self.prepare(width, height)
+        except _BuildRefusedError:
+            return False
+        finally:
+            self._steps.refused = False
+        return True
 
     def __call__(self, image: NDArray[np.uint8]) -> Poses:
         """People in `image` (H, W, 3) uint8 BGR, in its pixels, best first."""

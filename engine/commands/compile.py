@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.commands.device_option import add_precision_argument
 from engine.compiler import artifacts, pruning, targets
 from engine.compiler.export import export
+from engine.compiler.folders import cache_folder
 from engine.compiler.targets import Target
 from engine.errors import UsageError
 from engine.preprocess import InputShape, choose_shape, input_shapes
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto: all five shapes; square; WxH[,WxH…]")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: the target's cores)")
+    add_precision_argument(parser)
     parser.add_argument("--export", type=Path, metavar="DIR", help="write a folder that runs on a board")
     parser.add_argument("--overwrite", action="store_true", help="replace an exported folder")
     parser.add_argument("--list", action="store_true", help="list the presets")
@@ -46,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
         if not (args.size or args.target or args.export):
             return 0
     checkpoint = checkpoints.load(args.size or "xs")
-    target = targets.load(args.target, args.threads, here=args.export is None)
+    target = targets.load(args.target, args.threads, precision=args.precision, here=args.export is None)
     shapes = _shapes(args.input, checkpoint.architecture.resolution)
     if args.export:
         description = export(checkpoint, shapes, target, args.export, overwrite=args.overwrite, progress=_say)
@@ -86,7 +89,7 @@ def _compile(checkpoint: Checkpoint, shapes: list[InputShape], target: Target) -
 
 
 def _prune() -> None:
-    cache = artifacts.cache_folder()
+    cache = cache_folder()
     entries = pruning.survey(cache)
     count, size = pruning.prune(entries)
     kept = sum(entry.size for entry in entries) - size

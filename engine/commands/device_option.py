@@ -1,8 +1,9 @@
-"""The option that says what the network runs on, for every command that runs one."""
+"""The options that say what the network runs on and how it computes, for every command that runs one."""
 
 import argparse
 
 from engine.compiler.gpu.devices import DEVICES
+from engine.compiler.targets import PRECISIONS
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
@@ -12,4 +13,14 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
         default="cpu",
         metavar="|".join(DEVICES),
         help="what the network runs on; auto: a GPU if one can be used; opencl:1: the second device (default: cpu)",
+    )
+
+
+def add_precision_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="fp16: half precision, faster on cores that have its arithmetic, such as a Raspberry Pi 5's; experimental "
+        "(default: fp32)",
     )

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from engine.commands.device_option import add_device_argument
+from engine.commands.device_option import add_device_argument, add_precision_argument
 from engine.decode.grouping import GroupingSettings
 from engine.errors import SinkError, UsageError
 from engine.estimator import ENGINES, PoseEstimator
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, default="tvm", help="how the network runs (default: tvm)")
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto (default), square, or WIDTHxHEIGHT")
     add_device_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored picture, as papers do")
     parser.add_argument("--tune", action="store_true", help="choose the grouping's thresholds on these pictures")
@@ -54,6 +55,7 @@ def main(args: argparse.Namespace) -> int:
         input_mode=args.input,
         threads=args.threads,
         device=args.device,
+        precision=args.precision,
     )
     skeleton = estimator.skeleton
     labels = annotations.read_json(args.annotations)

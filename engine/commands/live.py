@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.commands.device_option import add_device_argument
+from engine.commands.device_option import add_device_argument, add_precision_argument
 from engine.commands.overlays import add_overlay_arguments, drawing_settings
 from engine.commands.plain_window import PlainWindow, expect_screen
 from engine.errors import LitePoseError, SinkError, UsageError
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here at the end")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
     add_device_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto, square or WxH (default: auto)")
     parser.add_argument("--threshold", type=float, metavar="T", help="lowest joint score, 0 to 1")
     parser.add_argument("--no-tracking", action="store_true", help="no ids, no smoothing")
@@ -137,6 +138,7 @@ def live_options(args: argparse.Namespace) -> LiveOptions:
         input_mode=args.input,
         threads=args.threads,
         device=args.device,
+        precision=args.precision,
         joint_threshold=args.threshold,
         tracking=not args.no_tracking,
         smoothing=not args.no_smoothing,

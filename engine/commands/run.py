@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.commands.device_option import add_device_argument
+from engine.commands.device_option import add_device_argument, add_precision_argument
 from engine.drawing import DrawingSettings, draw
 from engine.errors import SinkError, UsageError
 from engine.estimator import ENGINES, PoseEstimator
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace result files that exist")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
     add_device_argument(parser)
+    add_precision_argument(parser)
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto, square or WxH (default: auto)")
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="lowest joint score, 0 to 1 (default: the weights' own)"
@@ -86,6 +87,7 @@ def main(args: argparse.Namespace) -> int:
         input_mode=args.input,
         threads=args.threads,
         device=args.device,
+        precision=args.precision,
         progress=_say,
     )
     if args.threshold is not None:

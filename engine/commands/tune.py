@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.commands.device_option import add_precision_argument
 from engine.compiler import artifacts, ffi, records, targets
 from engine.compiler.folders import tuning_folder
 from engine.compiler.records import Records
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help="as in compile (default: this machine)")
     parser.add_argument("--input", default="auto", metavar="SHAPE", help="auto: all five shapes; square; WxH[,WxH…]")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: the target's cores)")
+    add_precision_argument(parser)
     parser.add_argument("--rpc", metavar="HOST:PORT", help="measure on a board that runs TVM's RPC server")
     parser.add_argument("--tracker", metavar="HOST:PORT", help="measure on a board of TVM's tracker")
     parser.add_argument("--key", help="the boards' key at the tracker")
@@ -40,8 +42,8 @@ def main(args: argparse.Namespace) -> int:
     target = _target(args)
     checkpoint = checkpoints.load(args.size)
     shapes = _shapes(args.input, checkpoint.architecture.resolution)
-    path = args.records or tuning_folder() / records.file_name(target.name)
-    found = records.read(path, target.name)
+    path = args.records or tuning_folder() / records.file_name(target.records_name)
+    found = records.read(path, target.records_name)
     remote = args.rpc or args.tracker
     if not args.check and not _search(args, checkpoint, shapes, replace(target, tuned={}), found, path):
         return 0
@@ -61,7 +63,7 @@ def _target(args: argparse.Namespace) -> Target:
     if bool(args.tracker) != bool(args.key):
         raise UsageError("--tracker and --key belong together.")
     remote = bool(args.rpc or args.tracker)
-    target = targets.load(args.target, args.threads, here=not remote)
+    target = targets.load(args.target, args.threads, precision=args.precision, here=not remote)
     if remote and not args.target:
         raise UsageError(f"--target must name the board's target: one of {', '.join(targets.available())}.")
     return target
@@ -93,14 +95,14 @@ def _search(
     board = _address(args.rpc, "--rpc") if args.rpc else None
     farm = _address(args.tracker, "--tracker") if args.tracker else None
     with ffi.without_torch():
-        from engine.compiler.tiling import Core
+        from engine.compiler.build import core_of
         from engine.compiler.tuning import measure
         from engine.compiler.tuning.network import operators, tune
     if board:
         connect = measure.board(*board)
     elif farm:
         connect = measure.farm(*farm, args.key)
-    core = Core(target.lanes, target.registers, target.threads, target.second_level_bytes)
+    core = core_of(target)
     network: Counter[Any] = Counter()
     for shape in shapes:
         network += operators(checkpoint, shape.height, shape.width, core)

@@ -33,9 +33,13 @@ def _pipeline(module: tvm.IRModule, _: Any) -> tvm.IRModule:
     return tvm.transform.Sequential(passes)(module)
 
 
+def core_of(target: Target) -> Core:
+    return Core(target.vector_lanes, target.registers, target.threads, target.second_level_bytes, target.elements)
+
+
 def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Target, library: Path) -> None:
     """Writes the shared library. height, width: of the input in pixels, multiples of 16."""
-    core = Core(target.lanes, target.registers, target.threads, target.second_level_bytes)
+    core = core_of(target)
     module = GraphBuilder(checkpoint, height, width, core, Tilings(core, target.tuned)).build()
     tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
     with tvm_target:

@@ -16,7 +16,7 @@ from engine.compiler import packing
 from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
-from engine.compiler.kernels.emit import Tile, blocks
+from engine.compiler.kernels.emit import Tile, blocks, elements
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
@@ -87,12 +87,15 @@ class GraphBuilder:
         key = (op, tiling)
         if key not in self._kernels:
             name = f"{type(op).__name__.lower()}_{len(self._kernels)}"
-            self._kernels[key] = self._builder.add_func(build(name), name)
+            with elements(self.core.elements):
+                self._kernels[key] = self._builder.add_func(build(name), name)
         return self._kernels[key]
 
-    def _call(self, kernel: Any, arguments: list[Any], shape: tuple[int, ...]) -> Any:
-        values = [relax.const(np.ascontiguousarray(a)) if isinstance(a, np.ndarray) else a for a in arguments]
-        return self._builder.emit(relax.call_tir(kernel, values, relax.TensorType(shape, "float32")))
+    def _call(self, kernel: Any, arguments: list[Any], shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """A kernel's output, of `dtype` or of the core's elements. Arrays among the arguments become constants."""
+        kind = self.core.elements
+        values = [relax.const(np.ascontiguousarray(a, kind)) if isinstance(a, np.ndarray) else a for a in arguments]
+        return self._builder.emit(relax.call_tir(kernel, values, relax.TensorType(shape, dtype or kind)))
 
     def _blocked(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
         return (blocks(channels, self.core.lanes), height * width, self.core.lanes)
@@ -221,7 +224,7 @@ class GraphBuilder:
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: head(op, tiling, self.core.lanes, name))
         arguments = [*self._head_arguments(number, op), *(x.value for x in inputs)]
-        return self._call(kernel, arguments, (op.outputs, op.height, op.width))
+        return self._call(kernel, arguments, (op.outputs, op.height, op.width), "float32")
 
     def _upsampled_head(self, refined: Features, raw: Features, finest: Features) -> Any:
         """The last upsampling step and the fine output head in one kernel."""
@@ -235,7 +238,7 @@ class GraphBuilder:
             *self._head_arguments(1, op.head),
             *(x.value for x in others),
         ]
-        return self._call(kernel, arguments, (op.head.outputs, op.head.height, op.head.width))
+        return self._call(kernel, arguments, (op.head.outputs, op.head.height, op.head.width), "float32")
 
     def _head_operator(self, number: int, place: Features, channels: list[int]) -> Head:
         """Output head `number`, at the size of `place`: 0 is the coarse one, with tags, 1 the fine one."""

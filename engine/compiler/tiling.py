@@ -26,12 +26,18 @@ class Core:
     registers: vector registers.
     threads:   workers that share a kernel's tasks.
     cache:     bytes of a core's second-level cache, or of its share of it.
+    elements:  type of activations and weights, float32 or float16.
     """
 
     lanes: int
     registers: int
     threads: int
     cache: int
+    elements: str = "float32"
+
+    @property
+    def element_bytes(self) -> int:
+        return 2 if self.elements == "float16" else 4
 
     @property
     def accumulators(self) -> int:
@@ -147,7 +153,7 @@ def _(op: Bottleneck, core: Core) -> BottleneckTiling | None:
     middle = blocks(inner.middle, core.lanes) * core.lanes
     ring = ring_rows(chosen.patch.rows, inner.kernel, inner.stride) * (inner.width + inner.kernel - 1)
     weights = inner.inputs + inner.kernel**2 + op.outputs
-    if 4 * middle * (ring + weights) > core.cache:
+    if core.element_bytes * middle * (ring + weights) > core.cache:
         return None
     halo = (core.threads - 1) * (inner.kernel - inner.stride) / inner.height
     per_pixel = inner.stride**2 * inner.inputs + inner.kernel**2 + op.outputs

@@ -4,7 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from engine.compiler import artifacts, pruning
+from engine.compiler import pruning
+from engine.compiler.folders import cache_folder
 from engine.doctor.findings import Finding, State
 
 MEGA = 1e6
@@ -13,7 +14,7 @@ MUCH = 500 * MEGA
 
 
 def examine() -> list[Finding]:
-    folder = artifacts.cache_folder()
+    folder = cache_folder()
     return [_place(folder), _free(folder), _content(folder)]
 
 

@@ -1,7 +1,7 @@
-"""Builds one network into the cache, in a process of its own: `python -m engine.live.build_worker ORDER DEVICE`.
+"""Builds one network into the cache, in a process of its own: `python -m engine.live.build_worker ORDER DEVICE PRECISION`.
 
-ORDER is a BuildOrder as JSON, DEVICE as PoseEstimator takes it. Each step and the error, if there is one, are a line of JSON
-on standard output.
+ORDER is a BuildOrder as JSON, the others as PoseEstimator takes them. Each step and the error, if there is one, are a line of
+JSON on standard output.
 """
 
 import json
@@ -19,7 +19,8 @@ NICER = 5
 
 
 def main() -> int:
-    order, device = BuildOrder(**json.loads(sys.argv[1])), sys.argv[2]
+    order = BuildOrder(**json.loads(sys.argv[1]))
+    device, precision = sys.argv[2:]
     # What the compiler prints must not be taken for an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
 
@@ -40,6 +41,7 @@ def main() -> int:
             input_mode=order.input_mode,
             threads=order.threads,
             device=device,
+            precision=precision,
             progress=lambda step: say(step=step),
         )
         estimator.prepare(order.width, order.height)

@@ -37,6 +37,8 @@ class Estimator(Protocol):
 
     def prepare(self, width: int, height: int) -> InputShape: ...
 
+    def prepare_if_built(self, width: int, height: int) -> bool: ...
+
     def estimate(self, image: NDArray[np.uint8]) -> Estimate: ...
 
 
@@ -68,10 +70,6 @@ class Builder(Protocol):
     """Builds the network that an order names into the cache, and returns soon after `cancelled` is set."""
 
     def __call__(self, order: BuildOrder, progress: Progress, cancelled: threading.Event) -> None: ...
-
-
-class BuildNeeded(Exception):  # noqa: N818 - no error: it says what there is to do
-    """Raised out of the first step of a build that must not happen in the thread that runs the network."""
 
 
 class Job(threading.Thread, Generic[T]):
@@ -117,8 +115,14 @@ def _end(process: "subprocess.Popen[str]") -> None:
         process.wait()
 
 
-def build_in_process(order: BuildOrder, progress: Progress, cancelled: threading.Event, device: str = "cpu") -> None:
-    """Builds in a process of its own, for a device as PoseEstimator takes it.
+def build_in_process(
+    order: BuildOrder,
+    progress: Progress,
+    cancelled: threading.Event,
+    device: str = "cpu",
+    precision: str = "fp32",
+) -> None:
+    """Builds in a process of its own, for a device and a precision as PoseEstimator takes them.
 
     The compiler is large and busy: apart, it takes neither memory nor turns of the interpreter from the loop that goes
     on beside it, and it can be ended at any moment. Raises CompilerError and what the build raised.
@@ -128,7 +132,7 @@ def build_in_process(order: BuildOrder, progress: Progress, cancelled: threading
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH")))),
     }
-    command = [sys.executable, "-m", "engine.live.build_worker", json.dumps(asdict(order)), device]
+    command = [sys.executable, "-m", "engine.live.build_worker", json.dumps(asdict(order)), device, precision]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,

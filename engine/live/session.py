@@ -100,12 +100,12 @@ class LiveSession:
             self._pipeline.start(self._options.source, self._options.source_settings)
 
     def _estimator_parts(self) -> tuple[EstimatorFactory, Builder | None]:
-        """What loads networks and what builds them, on the device of the options."""
-        device = self._options.device
-        factory = self._own_estimator_factory or partial(PoseEstimator.load, device=device)
+        """What loads networks and what builds them, for the device and the precision of the options."""
+        device, precision = self._options.device, self._options.precision
+        factory = self._own_estimator_factory or partial(PoseEstimator.load, device=device, precision=precision)
         if self._own_build or self._own_estimator_factory:
             return factory, self._own_build
-        return factory, partial(build_in_process, device=device)
+        return factory, partial(build_in_process, device=device, precision=precision)
 
     def stop(self, timeout_s: float = STOP_S) -> None:
         """From any state to IDLE. Threads that hang in a driver are left to themselves and end when it lets them."""

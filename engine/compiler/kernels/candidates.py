@@ -8,7 +8,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.emit import Expr, argument, prim_func, scratch
+from engine.compiler.kernels.emit import Expr, argument, elements, prim_func, scratch
 
 WINDOW = 5
 REACH = WINDOW // 2
@@ -66,7 +66,8 @@ def find_candidates(op: FindCandidates, name: str) -> tirx.PrimFunc:
                         T.buffer_store(xy, T.float32(0), [joint, k, 1])
                         T.buffer_store(tags, T.float32(0), [joint, k])
 
-    return prim_func(name, body)
+    with elements("float32"):  # as the output maps are, whatever the network computes with
+        return prim_func(name, body)
 
 
 class _Best:

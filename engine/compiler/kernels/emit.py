@@ -8,6 +8,7 @@ LLVM keeps it in registers.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,22 @@ RELU = (0.0, None)
 Clip = tuple[float, float | None]  # lowest and highest value; None: no highest
 # Input channels whose multiply-adds are unrolled together. With more, LLVM loads ahead until it runs out of registers.
 UNROLL = 4
+_ELEMENTS: ContextVar[str] = ContextVar("elements", default="float32")
+
+
+@contextmanager
+def elements(dtype: str) -> Iterator[None]:
+    """Kernels emitted inside compute with, and store, elements of this type: float32, or float16 for cores that multiply
+    halves twice as fast. Output maps are float32 in either case."""
+    token = _ELEMENTS.set(dtype)
+    try:
+        yield
+    finally:
+        _ELEMENTS.reset(token)
+
+
+def constant(value: float) -> Expr:
+    return tirx.const(value, _ELEMENTS.get())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +62,43 @@ def prim_func(name: str, body: Callable[[], None]) -> tirx.PrimFunc:
     return builder.get()
 
 
-def argument(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
-    return T.arg(name, T.buffer(shape, dtype))
+def argument(name: str, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+    return T.arg(name, T.buffer(shape, dtype or _ELEMENTS.get()))
 
 
-def scratch(shape: tuple[int, ...], dtype: str = "float32") -> Any:
+def scratch(shape: tuple[int, ...], dtype: str | None = None) -> Any:
     """Memory of one task, from the runtime's workspace pool."""
-    return T.alloc_buffer(shape, dtype, scope="global")
+    return T.alloc_buffer(shape, dtype or _ELEMENTS.get(), scope="global")
+
+
+def registers(count: int) -> Any:
+    """`count` elements that are only indexed by unrolled loops, so that LLVM keeps them in registers."""
+    return T.alloc_buffer((count,), _ELEMENTS.get(), scope="local")
+
+
+def element(value: Expr) -> Expr:
+    """`value` as an element."""
+    return T.cast(value, _ELEMENTS.get())
 
 
 def clipped(value: Expr, clip: Clip) -> Expr:
     low, high = clip
-    value = T.max(value, T.float32(low))
-    return value if high is None else T.min(value, T.float32(high))
+    value = T.max(value, constant(low))
+    return value if high is None else T.min(value, constant(high))
 
 
 def zero_fill(buffer: Any, lanes: int, *index: Expr) -> None:
     """Writes zeros into the block at `index`."""
     with T.vectorized(0, lanes) as v:
-        T.buffer_store(buffer, T.float32(0), [*index, v])
+        T.buffer_store(buffer, constant(0), [*index, v])
 
 
 class Registers:
-    """`pixels` × `vectors` accumulators of `lanes` floats."""
+    """`pixels` × `vectors` accumulators of `lanes` elements."""
 
     def __init__(self, pixels: int, vectors: int, lanes: int) -> None:
         self.pixels, self.vectors, self.lanes = pixels, vectors, lanes
-        self.buffer = T.alloc_buffer((pixels * vectors * lanes,), "float32", scope="local")
+        self.buffer = registers(pixels * vectors * lanes)
 
     @contextmanager
     def each(self) -> Iterator[tuple[Expr, Expr, Expr]]:
@@ -135,8 +162,8 @@ def transpose(source: Callable[[int], Expr], sink: Callable[[int, Expr], None], 
 
     Eklundh's method: log2(lanes) rounds, each exchanging halves between pairs of vectors.
     """
-    square = T.alloc_buffer((lanes * lanes,), "float32", scope="local")
-    spare = T.alloc_buffer((lanes,), "float32", scope="local")
+    square = registers(lanes * lanes)
+    spare = registers(lanes)
 
     def row(i: int) -> Expr:
         return T.ramp(i * lanes, 1, lanes)

@@ -21,6 +21,7 @@ from engine.compiler.kernels.emit import (
     argument,
     blocks,
     clipped,
+    constant,
     over_tiles,
     over_vectors,
     prim_func,
@@ -164,14 +165,15 @@ class Projection:
         self, branches: list[Branch], first_map: Expr, count: int, start: Expr, vectors: int, row: Expr, maps: Any
     ) -> None:
         acc = Registers(count, vectors, self.lanes)
-        acc.fill(lambda p, j, v: T.float32(0))
+        acc.fill(lambda p, j, v: constant(0))
         first_row, first_weight = 0, 0
         for branch in branches:
             self._add(acc, branch.channels, first_row, first_weight, first_map, start)
             first_row += branch.blocks * self.lanes
             first_weight += branch.channels
         with acc.each() as (p, j, v):
-            T.buffer_store(maps, acc[p, j, v], [first_map + p, row, start + j * self.lanes + v])
+            value = T.cast(acc[p, j, v], "float32")
+            T.buffer_store(maps, value, [first_map + p, row, start + j * self.lanes + v])
 
     def _add(
         self, acc: Registers, channels: int, first_row: int, first_weight: int, first_map: Expr, start: Expr
@@ -200,7 +202,7 @@ def head(op: Head, tiling: HeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
             argument(f"x{number}", (branch.blocks, op.height * op.width, lanes))
             for number, branch in enumerate(branches)
         ]
-        maps = argument("maps", (op.outputs, op.height, op.width))
+        maps = argument("maps", (op.outputs, op.height, op.width), "float32")
 
         with T.parallel(0, op.height // rows) as task:
             for branch in branches:
@@ -250,7 +252,7 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
         branches = [Branch(number, op.head, patch, kept, lanes) for number in range(len(op.head.inputs))]
         refined, others = branches[0], branches[1:]
         inputs = [argument(f"raw{i}", (branch.blocks, height * width, lanes)) for i, branch in enumerate(others)]
-        maps = argument("maps", (op.head.outputs, height, width))
+        maps = argument("maps", (op.head.outputs, height, width), "float32")
 
         with T.parallel(0, height // rows) as task:
             upsampler.allocate()

@@ -18,6 +18,7 @@ from engine.compiler.kernels.emit import (
     argument,
     blocks,
     clipped,
+    element,
     over_tiles,
     prim_func,
     scratch,
@@ -84,7 +85,7 @@ def stem(op: Stem, tiling: StemTiling, lanes: int, name: str) -> tirx.PrimFunc:
                     T.buffer_store(pixels_ring, mean[c], [slot, c])
                 with T.If(row >= 0):
                     with T.Then(), T.vectorized(0, op.width * COLOURS) as i:
-                        T.buffer_store(pixels_ring, T.cast(picture[row, i], "float32"), [slot, COLOURS + i])
+                        T.buffer_store(pixels_ring, element(picture[row, i]), [slot, COLOURS + i])
                     with T.Else(), T.serial(0, op.width) as i, T.unroll(0, COLOURS) as c:
                         T.buffer_store(pixels_ring, mean[c], [slot, COLOURS + i * COLOURS + c])
 

@@ -6,6 +6,7 @@ description:   which machines.
 tvm:           TVM's target dictionary. Its mtriple, such as aarch64-linux-gnu, is left out where this machine compiles
                for itself: then the compiler's own default fits the system.
 lanes:         floats of a vector register; also the channel block of the layout.
+half_lanes:    half-precision floats of a vector register, where the core multiplies such; else left out.
 registers:     vector registers.
 cores:         workers that share a kernel's tasks on such a machine. Default: this machine's.
 cache_kib:     [first level for data, second level, …] of one core; the last one is shared by all.
@@ -34,7 +35,8 @@ from engine.errors import CompilerError
 __all__ = ["MOST_THREADS", "Choice", "Target", "available", "choose", "default_threads", "host_preset", "load"]
 
 FOLDER = Path(__file__).parent
-LIMITS = {"lanes": (1, 64), "registers": (4, 64), "cores": (1, 256), "fma_per_cycle": (1, 256)}
+PRECISIONS = ("fp32", "fp16")
+LIMITS = {"lanes": (1, 64), "half_lanes": (1, 128), "registers": (4, 64), "cores": (1, 256), "fma_per_cycle": (1, 256)}
 KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", *LIMITS}
 OPTIONAL = KEYS - {"tvm", "lanes", "registers"}
 SUFFIXES = (".yaml", ".yml")
@@ -44,7 +46,7 @@ UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does no
 @dataclass(frozen=True, slots=True)
 class Target:
     """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. tuned: tilings that a
-    search found, by operator. For the rest see this module; what is not known is empty or None."""
+    search found, by operator. precision: of PRECISIONS, of activations and weights. For the rest see this module; what is not known is empty or None."""
 
     name: str
     tvm: dict[str, Any]
@@ -56,12 +58,30 @@ class Target:
     clock_ghz: float | None = None
     fma_per_cycle: int | None = None
     features: tuple[str, ...] = ()
+    half_lanes: int | None = None
+    precision: str = "fp32"
     tuned: dict[str, Any] = field(default_factory=dict)
 
     def identity(self) -> str:
         """All that changes the compiled code, as text."""
         tuned = hashlib.sha256(json.dumps(self.tuned, sort_keys=True).encode()).hexdigest()[:16] if self.tuned else ""
-        return json.dumps([self.tvm, self.lanes, self.registers, self.threads, self.cache_kib, tuned], sort_keys=True)
+        layout = [self.precision, self.vector_lanes, self.registers, self.threads, self.cache_kib]
+        return json.dumps([self.tvm, *layout, tuned], sort_keys=True)
+
+    @property
+    def vector_lanes(self) -> int:
+        """Elements of a vector register in the target's precision."""
+        return self.half_lanes if self.precision == "fp16" and self.half_lanes else self.lanes
+
+    @property
+    def elements(self) -> str:
+        """NumPy's name of the precision."""
+        return "float16" if self.precision == "fp16" else "float32"
+
+    @property
+    def records_name(self) -> str:
+        """Under which tuning records of this target and precision are kept."""
+        return self.name if self.precision == "fp32" else f"{self.name}-{self.precision}"
 
     @property
     def second_level_bytes(self) -> int:
@@ -105,10 +125,11 @@ def available() -> list[str]:
     return [name for name in names if _content(name)["tvm"]["kind"] == "llvm"]
 
 
-def load(name: str | None = None, threads: int | None = None, *, here: bool = True) -> Target:
+def load(name: str | None = None, threads: int | None = None, *, precision: str = "fp32", here: bool = True) -> Target:
     """A preset by name, a user's own target, or the preset that fits this machine.
 
     name: of a preset; a YAML file like a preset; TVM's target dictionary as JSON; None for this machine's preset.
+    precision: of PRECISIONS. Raises CompilerError where the target's cores have no arithmetic of that kind.
     here: whether this machine is to run the network. Raises CompilerError where it cannot.
 
     Raises CompilerError with the known names for an unknown one, and where a user's own target makes no sense.
@@ -122,7 +143,15 @@ def load(name: str | None = None, threads: int | None = None, *, here: bool = Tr
                 f"{target.name} --export DIR."
             )
         target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
-    return replace(target, tuned=records.tuned(target.name, target.threads, tuning_folder()))
+    if precision not in PRECISIONS:
+        raise CompilerError(f"Unknown precision “{precision}”. Choose one of {', '.join(PRECISIONS)}.")
+    if precision == "fp16" and not target.half_lanes:
+        raise CompilerError(
+            f"The cores of the target “{target.name}” have no half-precision arithmetic. Use --precision fp32; fp16 is for "
+            f"{', '.join(name for name in available() if _content(name).get('half_lanes'))}."
+        )
+    target = replace(target, precision=precision)
+    return replace(target, tuned=records.tuned(target.records_name, target.threads, tuning_folder()))
 
 
 def choose(machine: Host | None = None) -> Choice:
@@ -229,6 +258,7 @@ def _target(name: str, content: dict[str, Any], threads: int | None) -> Target:
         content.get("clock_ghz"),
         content.get("fma_per_cycle"),
         tuple(content.get("features", ())),
+        content.get("half_lanes"),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.compiler import artifacts, targets
+from engine.compiler.folders import cache_folder
 from engine.compiler.library import METADATA, Artifact
 from engine.errors import CompilerError
 from models import architecture, checkpoints
@@ -106,7 +107,7 @@ def test_several_builders_at_once_do_not_harm_each_other(checkpoint: Checkpoint,
         thread.join()
     assert len(found) == 8
     assert found[0].library.read_bytes() == obtain(checkpoint).library.read_bytes()
-    assert not list(artifacts.cache_folder().glob(".*"))
+    assert not list(cache_folder().glob(".*"))
 
 
 def test_an_unwritable_cache_says_what_to_do(
@@ -127,6 +128,7 @@ def test_an_unknown_target_lists_the_known_ones() -> None:
 RUN = """
 import sys
 from engine.compiler import artifacts, targets
+from engine.compiler.folders import cache_folder
 from engine.compiler.runtime import CompiledNetwork
 from models import architecture, checkpoints
 from models.skeleton import COCO_17

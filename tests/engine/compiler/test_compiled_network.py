@@ -146,3 +146,13 @@ def test_another_thread_gets_the_same_result() -> None:
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(lambda: np.from_dlpack(network.maps()[0]).copy()).result()
     np.testing.assert_array_equal(here, there)
+
+
+def test_half_precision_differs_by_its_rounding_alone() -> None:
+    """LLVM computes halves by way of floats where a core has no arithmetic for them: slowly, with the same results."""
+    checkpoint = small()
+    target = replace(targets.load(threads=2), half_lanes=8, precision="fp16")
+    network = CompiledNetwork(artifacts.obtain(checkpoint, 64, 96, target), threads=2)
+    error = largest_error(network, checkpoint)
+    assert 1e-5 < error < 0.02
+    assert network.candidates(network.maps()).scores.dtype == np.float32

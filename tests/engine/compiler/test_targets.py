@@ -159,3 +159,13 @@ def test_only_what_changes_the_code_is_part_of_the_identity() -> None:
     target = targets.load()
     assert targets.load(threads=target.threads + 1).identity() != target.identity()
     assert target.description not in target.identity()
+
+
+def test_half_precision_is_for_cores_that_have_it() -> None:
+    assert targets.load("rpi5", here=False, precision="fp16").vector_lanes == 8
+    assert targets.load("rpi5", here=False).vector_lanes == 4
+    assert targets.load("rpi5", here=False).identity() != targets.load("rpi5", here=False, precision="fp16").identity()
+    with pytest.raises(CompilerError, match="rpi4.*no half-precision arithmetic.*rpi5"):
+        targets.load("rpi4", here=False, precision="fp16")
+    with pytest.raises(CompilerError, match="Unknown precision “fp8”"):
+        targets.load("rpi5", here=False, precision="fp8")
