@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from engine.errors import CompilerError
-from engine.live.loader import Builder, BuildNeeded, BuildOrder, Estimator, EstimatorFactory, Job, Progress
+from engine.live.loader import Builder, BuildOrder, Estimator, EstimatorFactory, Job, Progress
 
 
 class NetworkChange:
@@ -60,10 +60,10 @@ class NetworkChange:
             self._building = None
         if frame_size is None:
             return None
-        try:
+        if self._build is None:
             self._estimator.prepare(*frame_size)
-        except BuildNeeded:
-            self._order_build(frame_size)
+        elif not self._estimator.prepare_if_built(*frame_size):
+            self._order_build(self._build, frame_size)
             return None
         return self._estimator
 
@@ -72,20 +72,14 @@ class NetworkChange:
             self.size,
             input_mode=self._input_mode,
             threads=self._threads,
-            progress=self._progress if self._build is None else _refuse_to_build,
+            progress=self._progress,
         )
 
-    def _order_build(self, frame_size: tuple[int, int]) -> None:
+    def _order_build(self, build: Builder, frame_size: tuple[int, int]) -> None:
         if self._built_for == frame_size:
             raise CompilerError(
                 f"The network {self.size} was built, but is not found in the cache. Check that the cache folder keeps files."
             )
         self._built_for = frame_size
-        build = self._build
-        assert build is not None
         order = BuildOrder(self.size, self._input_mode, self._threads, *frame_size)
         self._building = Job("litepose-builder", lambda: build(order, self._progress, self._cancelled))
-
-
-def _refuse_to_build(step: str) -> None:
-    raise BuildNeeded(step)

@@ -129,6 +129,8 @@ class FakeEstimator:
         self.settings = GroupingSettings()
         self.prepared: list[tuple[int, int]] = []
         self.estimated: list[int] = []
+        # (size, width, height) of the networks that need no build; None: none does.
+        self.built: list[tuple[str, int, int]] | None = None
         self.prepare_error: Exception | None = None
         self.estimate_error: Exception | None = None
 
@@ -140,6 +142,12 @@ class FakeEstimator:
             raise self.prepare_error
         self.prepared.append((width, height))
         return self.shape_for(width, height)
+
+    def prepare_if_built(self, width, height):
+        if self.built is not None and (self.size, width, height) not in self.built:
+            return False
+        self.prepare(width, height)
+        return True
 
     def estimate(self, image) -> Estimate:
         if self.estimate_error is not None:

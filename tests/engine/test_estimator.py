@@ -99,6 +99,23 @@ def test_settings_of_the_caller_win(compiled: PoseEstimator) -> None:
     assert len(strict(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))) == 0
 
 
+def test_whether_a_build_is_needed_can_be_asked_without_building(tmp_path: Path, monkeypatch) -> None:
+    compiled = PoseEstimator.load("xs", input_mode="64x96")
+    compiled.prepare(96, 64)
+    assert PoseEstimator.load("xs", input_mode="64x96").prepare_if_built(96, 64)
+    monkeypatch.setenv("LITEPOSE_CACHE", str(tmp_path))
+    steps: list[str] = []
+    elsewhere = PoseEstimator.load("xs", input_mode="64x96", progress=steps.append)
+    assert not elsewhere.prepare_if_built(96, 64)
+    assert steps == []
+    assert not list(tmp_path.iterdir())
+    # What is open already needs no cache.
+    assert compiled.prepare_if_built(96, 64)
+    elsewhere.prepare(96, 64)
+    assert steps
+    assert elsewhere.prepare_if_built(96, 64)
+
+
 def test_what_does_not_exist_is_named() -> None:
     with pytest.raises(UsageError, match="onnx"):
         PoseEstimator.load("xs", engine="onnx")
