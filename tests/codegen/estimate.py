@@ -3,7 +3,7 @@
     python -m tests.codegen.estimate MACHINE EXPORTED [--shape 256x256]
 
 MACHINE: the folder of tests.emulation.machine. EXPORTED: a folder of `main.py compile --target T --export DIR`. Counts every
-instruction that one run of the network executes, kernel by kernel, and puts the counts beside what the target's core can
+instruction that one run of the network executes, kernel by kernel, and puts the counts beside what each board's core can
 do: multiply-adds as its designer publishes them, instructions that it decodes and loads that it starts in a cycle. The
 largest of the three is a lower bound of the time: caches, memory, waiting for each other and the system come on top.
 
@@ -43,7 +43,8 @@ PIPELINES = {
     "jetson-nano": Pipeline(3, 1),  # Cortex-A57
     "rpi5": Pipeline(4, 2),  # Cortex-A76
     "jetson-orin": Pipeline(4, 3),  # Cortex-A78AE
-    "snapdragon": Pipeline(5, 3),  # Cortex-X1
+    "snapdragon": Pipeline(5, 3),  # Cortex-X1; its clock and rates here are those of the big cores beside it
+    "apple-silicon": Pipeline(8, 3),  # M1's performance cores, as others measured them: Apple publishes nothing
 }
 
 
@@ -77,7 +78,13 @@ def main() -> int:
         print(
             f"{name.removesuffix('_compute_'):<24}{cells[0]}{cells[1]}{counts.fmas / counts.all:>7.0%}{''.join(cells[2:])}"
         )
-    print(estimate(description.target, list(kernels.values())))
+    print(
+        f"Lower bounds, estimated from these counts and not measured ({description.target}'s code; others' is nearly the same):"
+    )
+    print(f"{'board':<16}{'core':<12}{'GHz':>5}{'one core':>12}{'cores':>7}{'all cores':>12}{'multiply-adds':>16}")
+    for name, pipeline in PIPELINES.items():
+        print(estimate(name, pipeline, list(kernels.values())))
+    print("multiply-adds: the share of the bound that they need alone. Caches, memory and the system come on top.")
     return 0
 
 
@@ -130,12 +137,11 @@ def total(counts: Iterable[Counts]) -> Counts:
     return Counts(*(sum(column) for column in zip(*(astuple(one) for one in counts))))
 
 
-def estimate(name: str, kernels: list[Counts]) -> str:
-    """In a sentence or two; what is not known of the target is said."""
+def estimate(name: str, pipeline: Pipeline, kernels: list[Counts]) -> str:
+    """A line for one board."""
     target = targets.load(name, here=False)
-    pipeline = PIPELINES.get(name)
-    if pipeline is None or not target.fma_per_cycle or not target.clock_ghz:
-        return f"No estimate: what a core of {name} can do in a cycle is not known."
+    assert target.fma_per_cycle
+    assert target.clock_ghz
     per_fma = LANES / target.fma_per_cycle
     arithmetic = sum(counts.fmas for counts in kernels) * per_fma
     bound = sum(
@@ -143,9 +149,8 @@ def estimate(name: str, kernels: list[Counts]) -> str:
     )
     one = bound / target.clock_ghz / 1e6
     return (
-        f"Estimate, not a measurement: at {target.clock_ghz:g} GHz at least {one:.1f} ms on one core and "
-        f"{one / target.threads:.1f} ms on {target.threads}; the multiply-adds alone are {arithmetic / bound:.0%} of it "
-        f"({target.fma_per_cycle} a cycle). Caches, memory and the system come on top."
+        f"{name:<16}{target.tvm['mcpu']:<12}{target.clock_ghz:>5.3g}{one:>9.1f} ms{target.threads:>7}"
+        f"{one / target.threads:>9.1f} ms{arithmetic / bound:>16.0%}"
     )
 
 

@@ -120,7 +120,10 @@ def make(folder: Path, *, app: bool = False) -> Machine:
     qemu = emulator()
     if not shutil.which("mmdebstrap"):
         sys.exit("Emulation needs mmdebstrap: sudo apt install mmdebstrap")
-    shutil.rmtree(machine.folder, ignore_errors=True)
+    if machine.folder.exists() and any(machine.folder.iterdir()) and not machine.root.is_dir():
+        sys.exit(f"“{machine.folder}” is no emulated machine and not empty. Choose another folder.")
+    for part in (machine.root, machine.bin.parent):
+        shutil.rmtree(part, ignore_errors=True)
     machine.root.mkdir(parents=True)
     _make_root(machine.root, packages)
     _make_environment(machine, qemu)
