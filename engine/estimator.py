@@ -16,7 +16,7 @@ from engine.compiler.runtime import CompiledNetwork
 from engine.decode.grouping import GroupingSettings, group
 from engine.errors import UsageError
 from engine.preprocess import PADDING, InputShape, Placement, choose_shape, fill_input, place
-from engine.types import Candidates, Poses, StageTimes
+from engine.types import Backend, Candidates, Poses, StageTimes
 from models import checkpoints
 from models.checkpoints import Checkpoint
 
@@ -35,19 +35,24 @@ class Network(Protocol):
 
     def candidates(self, maps: tuple[Any, Any]) -> Candidates: ...
 
+    @property
+    def backend(self) -> Backend:
+        """What runs it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What one frame gave.
 
     poses: in source pixels. times: milliseconds per stage. maps: both heads' outputs, for heatmap views and refinement;
-    placement: where the frame lay in the network's input.
+    placement: where the frame lay in the network's input. backend: what ran the network.
     """
 
     poses: Poses
     times: StageTimes
     maps: tuple[Any, Any]
     placement: Placement
+    backend: Backend
 
 
 class _BuildRefusedError(Exception):
@@ -169,7 +174,7 @@ class PoseEstimator:
 
         def on_processor(shape: InputShape, progress: artifacts.Progress | None = steps) -> Network:
             artifact = artifacts.obtain(checkpoint, shape.height, shape.width, compile_for, progress)
-            return CompiledNetwork(artifact, compile_for.threads)
+            return CompiledNetwork(artifact, compile_for.threads, compile_for.records_name)
 
         open_network = opener(checkpoint, device, target, steps, on_processor)
         threads = compile_for.threads
@@ -225,4 +230,4 @@ class PoseEstimator:
 
         names = ("resize", "network", "decode", "grouping")
         times = {name: (after - before) * 1e3 for name, before, after in zip(names, clock, clock[1:])}
-        return Estimate(poses, StageTimes(times), maps, prepared.placement)
+        return Estimate(poses, StageTimes(times), maps, prepared.placement, network.backend)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.decode.peaks import find_candidates
 from engine.preprocess import InputShape
-from engine.types import Candidates
+from engine.types import Backend, Candidates
 from models.checkpoints import Checkpoint
 
 
@@ -17,6 +17,7 @@ class ReferenceNetwork:
 
     def __init__(self, model: Any, shape: InputShape) -> None:
         self._model = model
+        self.backend = Backend("CPU · PyTorch")
         self.picture: NDArray[np.uint8] = np.zeros((shape.height, shape.width, 3), np.uint8)
 
     @classmethod

@@ -134,6 +134,19 @@ class Poses:
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """What runs a network, for the user to read.
+
+    device: "CPU", or a GPU's name. target: what it was compiled for; artifact: the compiled network, as it is called in the
+    cache; "" where nothing was compiled.
+    """
+
+    device: str
+    target: str = ""
+    artifact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StageTimes:
     """Milliseconds that one frame spent in each stage, by the stage's name, in order."""
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.compiler import ffi
 from engine.compiler.library import Artifact
 from engine.errors import CompilerError
-from engine.types import Candidates
+from engine.types import Backend, Candidates
 
 CPU = 1  # DLPack's device type
 POOLED = 2  # the virtual machine's allocator that reuses memory
@@ -62,10 +62,10 @@ def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
 class CompiledNetwork:
     """One network for one input shape.
 
-    picture: (H, W, 3) uint8 BGR, the input; written by the caller before `maps`.
+    picture: (H, W, 3) uint8 BGR, the input; written by the caller before `maps`. target: its name, for `backend`.
     """
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
+    def __init__(self, artifact: Artifact, threads: int, target: str = "") -> None:
         runtime = load_runtime()
         self.height, self.width = int(artifact.metadata["height"]), int(artifact.metadata["width"])
         self.picture: NDArray[np.uint8] = aligned((self.height, self.width, 3), np.uint8)
@@ -81,6 +81,7 @@ class CompiledNetwork:
             ) from error
         self._input = runtime.from_dlpack(self.picture.reshape(self.height, self.width * 3))
         self._threads = threads
+        self.backend = Backend("CPU", target, artifact.library.parent.name)
 
     def maps(self) -> tuple[Any, Any]:
         """Runs the network on `picture`. -> tensors (2J, H / 4, W / 4): heatmaps, then tags; (J, H / 2, W / 2): heatmaps.

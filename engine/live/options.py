@@ -54,7 +54,7 @@ class LiveOptions:
     input_mode: str = "auto"
     threads: int | None = None
     device: Literal["cpu", "opencl", "cuda", "auto"] = "cpu"
-    precision: str = "fp32"
+    precision: Literal["fp32", "fp16"] = "fp32"
     joint_threshold: float | None = None
     person_threshold: float | None = None
     max_people: int | None = None

@@ -11,7 +11,7 @@ from engine.estimator import Estimate
 from engine.live import Event, EventKind, LiveOptions, LiveSession, SessionState
 from engine.preprocess import choose_shape, place
 from engine.sources import Source, SourceSettings
-from engine.types import UNTRACKED, Frame, Poses, StageTimes
+from engine.types import UNTRACKED, Backend, Frame, Poses, StageTimes
 from models.skeleton import COCO_17
 
 PATIENCE_S = 10.0
@@ -161,6 +161,7 @@ class FakeEstimator:
             StageTimes({"network": 1.0}),
             (None, None),
             place(width, height, self.shape_for(width, height)),
+            Backend("CPU"),
         )
 
 

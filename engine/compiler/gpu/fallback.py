@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compiler.gpu.device import DeviceError
-from engine.types import Candidates
+from engine.types import Backend, Candidates
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,9 @@ class Network(Protocol):
     def maps(self) -> tuple[Any, Any]: ...
 
     def candidates(self, maps: tuple[Any, Any]) -> Candidates: ...
+
+    @property
+    def backend(self) -> Backend: ...
 
 
 class FallbackNetwork:
@@ -57,6 +60,10 @@ class FallbackNetwork:
 
     def candidates(self, maps: tuple[Any, Any]) -> Candidates:
         return self._network.candidates(maps)
+
+    @property
+    def backend(self) -> Backend:
+        return self._network.backend
 
     def _leave(self, error: DeviceError, processor: Callable[[], Network]) -> None:
         log.warning("%s The network runs on the processor from now on.", error)

@@ -35,7 +35,7 @@ def opener(
 
     def on_gpu(shape: InputShape) -> Network:
         network = store.obtain(checkpoint, shape.height, shape.width, choice.target, progress)
-        return GpuCompiledNetwork(network, choice.device)
+        return GpuCompiledNetwork(network, choice.device, choice.target.name)
 
     if device != "auto":
         return on_gpu

@@ -14,7 +14,7 @@ from engine.compiler.gpu.device import Device, Launch, Recording, Session
 from engine.compiler.gpu.program import Role, Step
 from engine.compiler.gpu.store import GpuNetwork
 from engine.compiler.runtime import aligned
-from engine.types import Candidates
+from engine.types import Backend, Candidates
 
 MAIN_MEMORY = (1, 0)  # DLPack's device type and number
 
@@ -63,10 +63,12 @@ class DeviceMaps:
 class GpuCompiledNetwork:
     """See `engine.estimator.Network`. `maps` also does the decode front, so that device and caller wait once a frame.
 
+    target: its name, for `backend`.
     Raises DeviceError where the device fails, there and in every method.
     """
 
-    def __init__(self, network: GpuNetwork, device: Device) -> None:
+    def __init__(self, network: GpuNetwork, device: Device, target: str = "") -> None:
+        self.backend = Backend(device.name, target, network.name)
         self.picture: NDArray[np.uint8] = aligned((network.height, network.width, 3), np.uint8)
         height, width, joints = network.height, network.width, network.joints
         self._coarse_shape = (2 * joints, height // 4, width // 4)
