@@ -3,6 +3,9 @@
 import threading
 from pathlib import Path
 
+import numpy as np
+
+from engine.assignment import best_pairs
 from engine.errors import CompilerError
 from engine.live.loader import Builder, BuildOrder, Estimator, EstimatorFactory, Job, Progress
 
@@ -68,6 +71,8 @@ class NetworkChange:
         return self._estimator
 
     def _load(self) -> Estimator:
+        # SciPy, where it is there, takes half a second to be imported; the first person must not wait for that.
+        best_pairs(np.zeros((1, 1)))
         return self._factory(
             self.size,
             input_mode=self._input_mode,

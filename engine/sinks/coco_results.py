@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from engine.keypoint_files import FrameRecord
@@ -40,7 +40,7 @@ def number_images(records: Iterable[FrameRecord]) -> dict[tuple[str, int], int]:
     return numbers
 
 
-def coco_results(records: Callable[[], Iterable[FrameRecord]]) -> Iterator[str]:
+def coco_results(records: Callable[[], Iterable[FrameRecord]]) -> Generator[str, None, None]:
     """A JSON list, one person a line. Missing joints are three zeros; frames without people leave no trace.
 
     records: every call gives all frames from the first one on.

@@ -5,7 +5,8 @@ import io
 import logging
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -157,7 +158,7 @@ def convert_keypoints(lines: Path, target: Path, skeleton: Skeleton, *, overwrit
     """
     name = target.name.lower()
     if name.endswith(".json"):
-        text: Iterable[str] = coco_results(lambda: read_keypoints(lines))
+        text: Generator[str, None, None] = coco_results(lambda: read_keypoints(lines))
     elif name.endswith(".dlc.csv"):
         text = (csv_line(row) + "\n" for row in deeplabcut_table(lambda: read_keypoints(lines), skeleton))
     else:
@@ -166,7 +167,8 @@ def convert_keypoints(lines: Path, target: Path, skeleton: Skeleton, *, overwrit
     draft = target.with_name(f".{target.name}.new")
     descriptor = create_file(draft, overwrite=True)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        # Closed, it lets go of the lines' file, also where writing fails.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file, closing(text):
             for piece in text:
                 file.write(piece)
             file.flush()
