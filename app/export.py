@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.preferences import Preferences
@@ -108,8 +109,8 @@ class _Network:
             options.size,
             input_mode=options.input_mode,
             threads=options.threads,
-            factory=PoseEstimator.load,
-            build=build_in_process,
+            factory=partial(PoseEstimator.load, device=options.device, precision=options.precision),
+            build=partial(build_in_process, device=options.device, precision=options.precision),
             progress=self._say,
             estimator=self._estimator,
         )

@@ -7,8 +7,6 @@ from typing import Any
 from engine.live import LiveOptions
 
 SETTINGS = ("device", "precision")
-ONLY = {"device": "cpu", "precision": "fp32"}
-"""How the network runs where the engine leaves no choice."""
 
 
 def offered(name: str, options: type = LiveOptions) -> tuple[str, ...]:
@@ -25,7 +23,13 @@ def offered(name: str, options: type = LiveOptions) -> tuple[str, ...]:
 
 def asked(kept: Any, options: type = LiveOptions) -> dict[str, Any]:
     """The options of SETTINGS that `kept` (preferences) gives and the engine knows; others stay as the engine chooses."""
-    return {name: value for name in SETTINGS if (value := getattr(kept, name)) in offered(name, options)}
+    given = {name: getattr(kept, name) for name in SETTINGS}
+    return {name: value for name, value in given.items() if known(value, offered(name, options))}
+
+
+def known(value: str, values: tuple[str, ...]) -> bool:
+    """Whether it is one of them; where there are several devices of a kind, a number may follow: “opencl:1”."""
+    return value.partition(":")[0] in values
 
 
 def _is_union(kind: Any) -> bool:

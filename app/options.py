@@ -2,9 +2,10 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from app.network_settings import SETTINGS, offered
+from app.network_settings import SETTINGS, known, offered
 from models import architecture
 
 THEMES = ("dark", "light", "system")
@@ -14,6 +15,15 @@ OVERRIDING = (
     *("width", "height", "rate", "theme", "language"),
 )
 """Those that stand for a field of the preferences."""
+
+
+def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    def check(word: str) -> str:
+        if not known(word, values):
+            raise argparse.ArgumentTypeError(f"“{word}” is none of {', '.join(values)}")
+        return word
+
+    return check
 
 
 class _Resolution(argparse.Action):
@@ -36,8 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="of the network; 0: as many as suit this machine")
     parser.add_argument("--input", dest="input_mode", metavar="SHAPE", help="auto, square or WxH")
     for name in SETTINGS:
-        if values := offered(name):
-            parser.add_argument(f"--{name}", choices=values, help=f"{name} that the network runs with")
+        values = offered(name)
+        words = "|".join(values)
+        parser.add_argument(f"--{name}", type=_one_of(values), metavar=words, help=f"{name} that the network runs with")
     parser.add_argument("--resolution", action=_Resolution, metavar="WxH", help="asked of a camera")
     parser.add_argument("--rate", type=int, metavar="FPS", help="asked of a camera")
     parser.add_argument("--theme", choices=THEMES, help="colours of the window")

@@ -1,6 +1,7 @@
 """Everything that is set rarely. What is chosen here acts at once; there is nothing to confirm."""
 
 from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,16 +20,19 @@ from PyQt6.QtWidgets import (
 )
 
 from app.capture import default_folder
-from app.network_settings import ONLY, offered
+from app.device_probe import missing
+from app.network_settings import offered
 from app.preference_store import PreferenceStore
 from app.preferences import MOST_PEOPLE
 from engine.compiler.targets import MOST_THREADS
 from engine.live import LiveOptions
+from engine.live.loader import Job
 
 RESOLUTIONS = ((0, 0), (640, 360), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 RATES = (0, 15, 25, 30, 50, 60)
 FIELD_WIDTH = 260
 STILL_MS = 500
+LOOK_MS = 100
 
 
 class PreferencesDialog(QDialog):
@@ -121,6 +125,7 @@ class PreferencesDialog(QDialog):
         self.device = self._engine_choice("device", kept.device)
         form.addRow(self.tr("&Device"), self.device)
         self.precision = self._engine_choice("precision", kept.precision)
+        self._ask_what_is_missing()
         form.addRow(self.tr("P&recision"), self.precision)
         self.threads = self._number("threads", kept.threads, 0, MOST_THREADS)
         self.threads.setSpecialValueText(self.tr("Automatic"))
@@ -138,7 +143,7 @@ class PreferencesDialog(QDialog):
         return page
 
     def _engine_choice(self, name: str, current: str) -> QComboBox:
-        """What the engine offers; where that is nothing, what it does anyway, to be read only."""
+        """What the engine offers; `current` where it is among that, else what the engine does unasked."""
         texts = {
             "auto": self.tr("Automatic"),
             "cpu": self.tr("Processor (CPU)"),
@@ -148,13 +153,23 @@ class PreferencesDialog(QDialog):
             "fp16": self.tr("Half (16 bits)"),
         }
         values = offered(name)
-        if not values:
-            combo = _combo({ONLY[name]: texts[ONLY[name]]}, ONLY[name])
-            combo.setEnabled(False)
-            combo.setToolTip(self.tr("There is no other choice in this version."))
-            return combo
         preferred = current if current in values else str(getattr(LiveOptions(), name))
         return self._choice(name, {value: texts.get(value, value) for value in values}, preferred)
+
+    def _ask_what_is_missing(self) -> None:
+        """Disables what this machine does not have, as soon as that is known, and says why in the tool tip."""
+        asking: Job[dict[str, str]] = Job("device-probe", missing)
+        timer = QTimer(self)
+
+        def look() -> None:
+            if asking.done:
+                timer.stop()
+                for combo in (self.device, self.precision):
+                    for value, reason in asking.result().items():
+                        _disable(combo, value, reason)
+
+        timer.timeout.connect(look)
+        timer.start(LOOK_MS)
 
     def _number(self, name: str, value: int, least: int, most: int) -> QSpinBox:
         """Acts when the number has been still for a moment: on the way to 8 nobody wants 2 to 7."""
@@ -215,6 +230,14 @@ def _combo(texts: dict[str, str], current: str) -> QComboBox:
         combo.addItem(text, value)
     combo.setCurrentIndex(combo.findData(current))
     return combo
+
+
+def _disable(combo: QComboBox, value: str, reason: str) -> None:
+    items, row = combo.model(), combo.findData(value)
+    item = items.item(row) if isinstance(items, QStandardItemModel) else None
+    if item is not None:
+        item.setEnabled(False)
+        item.setToolTip(reason)
 
 
 def _note(text: str) -> QLabel:

@@ -127,7 +127,8 @@ class StatisticsPanel(QWidget):
                 shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 self._facts.addRow(label, shown)
                 self._values[name] = shown
-            self._values[name].setText(value)
+            # Names of files are long words: they may be broken after a hyphen.
+            self._values[name].setText(value.replace("-", "-\u200b"))
 
     def stage_texts(self) -> dict[str, tuple[str, str]]:
         """Median and 95th percentile of each stage, as shown."""

@@ -1,13 +1,12 @@
 """The line below the picture: what is read, what runs on what, what was lost. And the same facts for the panel."""
 
-from functools import cache
-
 from PyQt6.QtCore import QCoreApplication
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from engine.compiler import targets
 from engine.live import LiveResult, SessionState, SourceInfo
 from engine.statistics import Statistics
+from engine.types import Backend
 
 translate = QCoreApplication.translate
 
@@ -80,23 +79,18 @@ def format_of(source: SourceInfo) -> str:
 
 
 def facts(source: SourceInfo | None, size: str, result: LiveResult | None, threads: int | None) -> dict[str, str]:
-    """What is running on what, by what it is called."""
+    """What is running on what, by what it is called. threads: those that were asked for, None for as many as suit."""
     rows = {translate("Status", "Source"): format_of(source) if source else UNKNOWN}
     rows[translate("Status", "Network")] = size.upper()
     fine = result.estimate.maps[1].shape if result else None
     rows[translate("Status", "Input")] = f"{2 * int(fine[2])}×{2 * int(fine[1])}" if fine else UNKNOWN
     rows[translate("Status", "Joints")] = result.poses.skeleton.name if result else UNKNOWN
-    rows[translate("Status", "Runs on")] = "CPU · TVM"
-    target = _target(threads)
-    rows[translate("Status", "Target")] = target.name
-    rows[translate("Status", "Threads")] = str(target.threads)
+    backend = result.estimate.backend if result else Backend(UNKNOWN)
+    rows[translate("Status", "Runs on")] = f"{backend.device} · TVM" if backend.artifact else backend.device
+    rows[translate("Status", "Target")] = backend.target or UNKNOWN
+    rows[translate("Status", "Threads")] = str(threads or targets.default_threads())
+    rows[translate("Status", "Compiled")] = backend.artifact or UNKNOWN
     return rows
-
-
-@cache
-def _target(threads: int | None) -> targets.Target:
-    """Read once: the facts are told several times a second."""
-    return targets.load(None, threads)
 
 
 def network_line(rows: dict[str, str]) -> str:

@@ -353,10 +353,6 @@
         <translation>Einfach (32 Bit)</translation>
     </message>
     <message>
-        <source>There is no other choice in this version.</source>
-        <translation>In dieser Version gibt es keine andere Wahl.</translation>
-    </message>
-    <message>
         <source>These start the video again and end a recording. Another shape is built once.</source>
         <translation>Diese Angaben starten das Video neu und beenden eine Aufnahme. Eine andere Form wird einmal gebaut.</translation>
     </message>
@@ -782,6 +778,10 @@
     <message>
         <source>{count} threads</source>
         <translation>{count} Threads</translation>
+    </message>
+    <message>
+        <source>Compiled</source>
+        <translation>Kompilat</translation>
     </message>
 </context>
 <context>

@@ -28,7 +28,7 @@ from app.sources import SourceEntry
 from engine.errors import UsageError
 from engine.live import Event, EventKind, LiveOptions, LiveResult, SessionState, SourceInfo
 from engine.statistics import Quantiles, Statistics
-from engine.types import UNTRACKED, Frame, Poses, StageTimes
+from engine.types import UNTRACKED, Backend, Frame, Poses, StageTimes
 from models.skeleton import COCO_17
 
 WIDTH, HEIGHT = 320, 180
@@ -95,7 +95,8 @@ class FakeSession:
             return None
         maps = (np.zeros((34, 48, 88), np.float32), np.zeros((17, 96, 176), np.float32))
         placement = SimpleNamespace(left=0, top=0, size=(352, 192))
-        estimate: Any = SimpleNamespace(maps=maps, placement=placement)
+        backend = Backend("CPU", "x86-64-v3", "xs-352x192-x86-64-v3-0123")
+        estimate: Any = SimpleNamespace(maps=maps, placement=placement, backend=backend)
         return LiveResult(frame.index, frame, one_person(), estimate, frame.media_s, StageTimes({}), 10.0)
 
     def painted(self, frame: Frame) -> None:
@@ -237,6 +238,7 @@ def open_desk(
 ) -> Iterator[OpenDesk]:
     """Opens windows with a given preferences file, cameras and session, and closes those that the test left open."""
     monkeypatch.setenv("LITEPOSE_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setattr("app.preferences_dialog.missing", lambda: {"cuda": "No NVIDIA driver was found."})
     windows: list[MainWindow] = []
 
     def open_one(

@@ -1,31 +1,25 @@
-"""Measures the window with the real engine: painted frames, delay, how long its thread is held up, and memory over time.
+"""Measures the window with the real engine: painted frames, delay, and how long its thread is held up.
 
-    python -m tests.app.measure_window [--seconds 60] [--source demo] [--loop-minutes 30] [--on-screen]
+    python -m tests.app.measure_window [--seconds 60] [--source demo] [--on-screen]
 
 Prints figures; asserts nothing: they are for a person who knows what else the machine was doing.
 """
 
 import argparse
 import os
-import random
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 LAG_TICK_MS = 2
 SETTLE_S = 5.0
-STEP_S = 4.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="painted frames, delay and memory of the window")
+    parser = argparse.ArgumentParser(description="painted frames and delay of the window")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--source", default="demo")
-    parser.add_argument(
-        "--loop-minutes", type=float, default=0.0, help="switch sources and sizes, and record, this long"
-    )
     parser.add_argument("--on-screen", action="store_true", help="on this machine's screen instead of none")
     args = parser.parse_args()
     if not args.on_screen:
@@ -50,8 +44,6 @@ def main() -> int:
         wait(application, lambda: window.worker.latest() is not None, 180.0)
         wait(application, lambda: False, SETTLE_S)
         measure(application, window, args.seconds)
-        if args.loop_minutes:
-            live_through(application, window, args.loop_minutes * 60)
         window.close()
     return 0
 
@@ -94,32 +86,6 @@ def measure(application, window, seconds: float) -> None:
             *np.percentile(lags, (99, 99.9)), max(lags)
         )
     )
-
-
-def live_through(application, window, seconds: float) -> None:
-    """Switches, recordings and overlays at random, with memory and threads once a minute."""
-    import psutil
-
-    process, chance = psutil.Process(), random.Random(1)
-    end, next_report = time.monotonic() + seconds, 0.0
-    acts = (
-        window.capture.toggle,
-        lambda: window.source_choice.open(chance.choice(("demo", str(Path("assets/demo.mp4").resolve())))),
-        lambda: window.worker.switch_size("xs"),
-        lambda: window.rail.buttons[chance.choice(list(window.rail.buttons))].click(),
-        lambda: window.resize(chance.randint(480, 1600), chance.randint(360, 900)),
-    )
-    while time.monotonic() < end:
-        chance.choice(acts)()
-        wait(application, lambda: False, STEP_S)
-        if time.monotonic() > next_report:
-            next_report = time.monotonic() + 60
-            memory = process.memory_info().rss / 2**20
-            threads = f"{threading.active_count()} of Python, {process.num_threads()} of the system"
-            print(
-                f"{(seconds - end + time.monotonic()) / 60:5.1f} min  {memory:.0f} MB  threads: {threads}, {window.status.state.text()}",
-                flush=True,
-            )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from app import options
+from app import device_probe, options
 from app.network_settings import asked, offered
 
 
@@ -38,7 +38,19 @@ def test_what_is_no_choice_is_not_offered(name: str) -> None:
 
 def test_only_what_the_engine_knows_is_asked_of_it() -> None:
     assert asked(SimpleNamespace(device="cpu", precision=""), Later) == {"device": "cpu"}
+    assert asked(SimpleNamespace(device="cpu:1", precision="fp32"), Later) == {"device": "cpu:1", "precision": "fp32"}
     assert asked(SimpleNamespace(device="quantum", precision="fp16"), Later) == {"precision": "fp16"}
+
+
+def test_this_engine_offers_the_processor_and_full_precision() -> None:
+    assert "cpu" in offered("device")
+    assert "fp32" in offered("precision")
+
+
+def test_what_this_machine_lacks_is_named_by_its_value() -> None:
+    reasons = device_probe.missing()
+    assert set(reasons) <= {*offered("device"), *offered("precision")} - {"cpu", "fp32"}
+    assert all(reasons.values())
 
 
 def test_the_command_line_names_fields_of_the_preferences() -> None:
@@ -73,9 +85,13 @@ def test_the_command_line_names_fields_of_the_preferences() -> None:
     }
 
 
-def test_a_resolution_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [("--resolution big", "1280x720"), ("--device quantum", "none of cpu"), ("--precision fp5", "none of fp32")],
+)
+def test_what_makes_no_sense_is_refused(words: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
     options.add_arguments(parser)
     with pytest.raises(SystemExit):
-        parser.parse_args(["--resolution", "big"])
-    assert "1280x720" in capsys.readouterr().err
+        parser.parse_args(words.split())
+    assert hint in capsys.readouterr().err

@@ -360,6 +360,33 @@ class TestPreferences:
         desk.window.close()
         assert open_desk().session.options.max_people == 2
 
+    def test_a_device_that_is_missing_can_not_be_chosen_and_says_why(self, open_desk) -> None:
+        desk = open_desk()
+        seen: list[tuple[bool, str]] = []
+
+        def look(dialog: QDialog) -> None:
+            items, row = dialog.device.model(), dialog.device.findData("cuda")
+            desk.bot.waitUntil(lambda: not items.item(row).isEnabled(), timeout=3000)
+            seen.append((items.item(dialog.device.findData("cpu")).isEnabled(), items.item(row).toolTip()))
+
+        in_next_dialog(look)
+        desk.window.show_preferences()
+        assert seen == [(True, "No NVIDIA driver was found.")]
+
+    def test_another_device_starts_the_session_again(self, open_desk) -> None:
+        desk = open_desk()
+        before = desk.session
+
+        def choose(dialog: QDialog) -> None:
+            dialog.device.setCurrentIndex(dialog.device.findData("auto"))
+            dialog.device.activated.emit(dialog.device.currentIndex())
+
+        in_next_dialog(choose)
+        desk.window.show_preferences()
+        desk.bot.waitUntil(lambda: desk.session is not before, timeout=3000)
+        assert desk.session.options.device == "auto"
+        assert desk.store.current.inference.device == "auto"
+
     def test_another_camera_format_is_asked_of_the_camera_while_all_else_goes_on(self, open_desk) -> None:
         desk = open_desk(cameras=("Front",))
         before = desk.session
@@ -453,6 +480,7 @@ class TestStatistics:
         press(desk.window, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
         text = QGuiApplication.clipboard().text()
         assert "Network" in text
+        assert "xs-352x192-x86-64-v3-0123" in text
         assert "p95 40 ms" in text
 
 
