@@ -153,7 +153,8 @@ class PreferencesDialog(QDialog):
             "fp16": self.tr("Half (16 bits)"),
         }
         values = offered(name)
-        preferred = current if current in values else str(getattr(LiveOptions(), name))
+        kind = current.partition(":")[0]
+        preferred = kind if kind in values else str(getattr(LiveOptions(), name))
         return self._choice(name, {value: texts.get(value, value) for value in values}, preferred)
 
     def _ask_what_is_missing(self) -> None:
