@@ -177,7 +177,7 @@ def test_a_camera_that_vanishes_at_its_first_frame_leaves_that_frame(tmp_path):
         watched.wait_event(EventKind.LOST)
         sources.makers["camera"] = lambda settings: FakeSource(lambda source: iter([SourceError("gone")]), settings)
         networks.hold.set()
-        wait_for(lambda: watched.session.latest() is not None)
+        wait_for(lambda: watched.session.statistics().recorded)
         assert watched.session.stop_recording(wait_s=10)
         assert not watched.texts(EventKind.FAILURE)
     assert len(times_of(tmp_path / "a.mp4")) == len(key_lines(tmp_path / "a.jsonl")) == 1
