@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import av
@@ -13,8 +14,10 @@ from sink_frames import small_disk, tone_at, video_with_sound
 
 from engine.drawing import DrawingSettings
 from engine.errors import SinkError, SourceError, UsageError
-from engine.live import EventKind, LiveOptions, RecordingOptions, SessionState
+from engine.live import EventKind, LiveOptions, Picture, RecordingOptions, SessionState
+from engine.sinks import Sink
 from engine.sources import SourceSettings, find_source
+from engine.sources.live_source import LiveSource
 
 S = SessionState
 FAST = SourceSettings(real_time=False)
@@ -86,6 +89,48 @@ def test_a_camera_is_recorded_between_start_and_stop(tmp_path):
         assert watched.session.statistics().recording_fps == 0
         assert times_of(tmp_path / "b.mp4")
         assert not (tmp_path / "b.jsonl").exists()
+
+
+class IrregularCamera:
+    """A device whose pictures come 3 to 60 ms apart."""
+
+    name, fps = "irregular", None
+
+    def __init__(self):
+        self.gaps_s = np.random.default_rng(0).uniform(0.003, 0.06, 10_000).tolist()
+
+    def read(self):
+        time.sleep(self.gaps_s.pop())
+        return np.zeros((64, 96, 3), np.uint8)
+
+    def close(self):
+        pass
+
+
+class Moments(Sink):
+    """When the frames were captured, by their numbers."""
+
+    def __init__(self):
+        self.captured_ns: dict[int, int] = {}
+
+    def write(self, frame, poses, annotated):
+        self.captured_ns[frame.index] = frame.captured_ns
+
+    def close(self):
+        pass
+
+
+def test_each_frame_stands_where_it_was_captured(tmp_path):
+    moments = Moments()
+    with Watched(Sources(camera=lambda settings: LiveSource("irregular", settings, IrregularCamera))) as watched:
+        watched.session.add_stream(moments, Picture.NONE)
+        watched.wait_state(S.RUNNING)
+        video, keypoints = watched.session.start_recording(RecordingOptions(tmp_path / "a.mp4"))
+        wait_for(lambda: watched.session.statistics().recorded > 40)
+        assert watched.session.stop_recording(wait_s=10)
+        assert watched.session.statistics().recorder_dropped == 0
+    captured_s = np.array([moments.captured_ns[line["frame"]] for line in key_lines(keypoints)]) / 1e9
+    assert times_of(video) == pytest.approx(captured_s - captured_s[0], abs=0.005)
 
 
 def test_stopping_the_session_finishes_the_recording(tmp_path):
