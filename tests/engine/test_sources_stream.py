@@ -10,9 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
+from live_fakes import Networks, wait_for
+from rtsp_server import RtspServer
 from source_files import index_of, times_at, write_clip
 
 from engine.errors import SourceError
+from engine.live import Event, EventKind, LiveOptions, LiveSession
 from engine.sources import SourceSettings, find_source, kind_of
 from engine.sources.demo import DEMO_CLIP
 from engine.sources.stream import is_recorded, stream_options, without_password
@@ -203,6 +206,47 @@ class TestLive:
             source.open()
         assert "secret" not in str(caught.value)
         assert without_password("rtsp://a:b@c@host:554/x?y=@") == "rtsp://host:554/x?y=@"
+
+
+class TestRtsp:
+    def test_a_network_camera_gives_pictures_at_once(self) -> None:
+        with RtspServer() as server, find_source(server.address, SourceSettings(rotate=90)) as source:
+            assert (source.live, source.size) == (True, (48, 64))
+            frames = [source.read() for _ in range(5)]
+        assert all(frame is not None and 30 < frame.image.mean() < 250 for frame in frames)
+        assert [frame.index for frame in frames if frame] == sorted({frame.index for frame in frames if frame})
+
+    def test_a_password_is_asked_for_and_used(self) -> None:
+        with RtspServer(password="me:secret") as server:
+            with pytest.raises(SourceError, match="asks for a name and a password") as caught:
+                find_source(server.address.replace("//", "//me:guessed@")).open()
+            assert "guessed" not in str(caught.value)
+            with find_source(server.address.replace("//", "//me:secret@")) as source:
+                assert source.read() is not None
+                assert "secret" not in source.name
+
+    def test_a_camera_that_hangs_up_or_falls_silent_is_lost(self) -> None:
+        with RtspServer(pictures=60) as server, find_source(server.address) as source, pytest.raises(SourceError):
+            list(source)
+        settings = SourceSettings(timeout_s=0.5)
+        with RtspServer(silent_after=60) as server, find_source(server.address, settings) as source:
+            began = time.monotonic()
+            with pytest.raises(SourceError, match=r"no picture for 0\.5 s|nothing came from it"):
+                list(source)
+        assert time.monotonic() - began < 15
+
+    def test_a_live_session_comes_back_to_it(self) -> None:
+        events: list[Event] = []
+        with RtspServer(pictures=60) as server:
+            options = LiveOptions(server.address, stall_s=1.0)
+            with LiveSession(options, events.append, estimator_factory=Networks()) as session:
+                wait_for(lambda: session.statistics().reconnects > 0)
+                index = session.latest().index
+                wait_for(lambda: session.latest().index > index)
+            assert server.clients >= 2
+        kinds = [event.kind for event in events]
+        assert EventKind.LOST in kinds
+        assert EventKind.FAILURE not in kinds
 
 
 def test_addresses_are_told_from_files() -> None:
