@@ -51,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--rotate", type=int, default=0, metavar="DEGREES", help="clockwise: 90, 180 or 270")
     source.add_argument("--resolution", metavar="WxH", help="asked of a camera")
     source.add_argument("--rate", type=float, metavar="FPS", help="asked of a camera")
+    source.add_argument(
+        "--exposure", type=float, metavar="V", help="of a camera, in its own units (default: automatic)"
+    )
+    source.add_argument("--focus", type=float, metavar="V", help="of a camera, in its own units (default: automatic)")
     source.add_argument("--loop", action="store_true", help="files start again at their end")
     source.add_argument("--fast", action="store_true", help="files play as fast as they can be read")
     source.add_argument("--as-camera", action="store_true", help="files drop frames as a camera would")
@@ -133,6 +137,8 @@ def live_options(args: argparse.Namespace) -> LiveOptions:
             width=width,
             height=height,
             fps=args.rate,
+            exposure=args.exposure,
+            focus=args.focus,
         ),
         size=args.size,
         input_mode=args.input,
@@ -251,7 +257,8 @@ def _with_recorded(statistics: Statistics, final: Statistics) -> Statistics:
 
 def _summarise(seconds: float, statistics: Statistics, outcome: Outcome) -> None:
     if statistics.inferred:
-        print(f"{statistics.inferred} frames in {seconds:.1f} s")
+        frames = "1 frame" if statistics.inferred == 1 else f"{statistics.inferred} frames"
+        print(f"{frames} in {seconds:.1f} s")
         for line in statistics_lines(statistics):
             print(f"  {line}")
     if outcome.saved:

@@ -67,9 +67,8 @@ def summary(person: PersonMeasures) -> list[str]:
     """Lines for the console: the range of each angle, the fastest joints."""
     name = "person" if person.number == UNTRACKED else f"person {person.number}"
     span_s = person.times_s[-1] - person.times_s[0]
-    lines = [
-        f"{name}: {len(person.times_s)} frames, {person.times_s[0]:.2f} to {person.times_s[-1]:.2f} s ({span_s:.2f} s)"
-    ]
+    frames = "1 frame" if len(person.times_s) == 1 else f"{len(person.times_s)} frames"
+    lines = [f"{name}: {frames}, {person.times_s[0]:.2f} to {person.times_s[-1]:.2f} s ({span_s:.2f} s)"]
     for angle, degrees in person.angles.items():
         known = degrees[np.isfinite(degrees)]
         if len(known):

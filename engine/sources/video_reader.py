@@ -234,5 +234,8 @@ def open_failure(label: str, error: Exception) -> str:
         case av.error.TimeoutError() | av.error.ExitError():
             return f"“{label}” does not answer in time. Check the address and the network."
         case av.error.ProtocolNotFoundError():
-            return f"“{label}” is an address of a kind that is not known. Known are rtsp, rtmp, http, https, udp, tcp and srt."
+            return (
+                f"“{label}” is an address of a kind that the video library of this installation cannot open. Choose another"
+                " one of the device, as a rule rtsp or http."
+            )
     return f"“{label}” cannot be opened: {reason(error)}."

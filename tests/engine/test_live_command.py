@@ -1,5 +1,6 @@
 """`main.py live` as a user types it, with the real network on the bundled clip."""
 
+import argparse
 import json
 import os
 import signal
@@ -182,6 +183,17 @@ def test_a_network_is_built_in_a_process_of_its_own(monkeypatch, tmp_path):
     assert time.monotonic() - started < 5
     timer.join()
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+def test_what_is_asked_of_a_camera_reaches_it():
+    from engine.commands.live import add_arguments, live_options
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = "--source camera:X --resolution 1280x720 --rate 60 --exposure -6 --focus 30 --rotate 180 --mirror"
+    settings = live_options(parser.parse_args(words.split())).source_settings
+    assert (settings.width, settings.height, settings.fps) == (1280, 720, 60)
+    assert (settings.exposure, settings.focus, settings.rotate, settings.mirror) == (-6, 30, 180, True)
 
 
 def test_without_a_source_the_first_camera_is_taken_or_the_clip(monkeypatch):

@@ -19,6 +19,7 @@ from engine.live import Event, EventKind, LiveOptions, LiveSession
 from engine.sources import SourceSettings, find_source, kind_of
 from engine.sources.demo import DEMO_CLIP
 from engine.sources.stream import is_recorded, stream_options, without_password
+from engine.sources.video_reader import VideoReader
 
 SHADES = (0, 60, 120, 180, 240)
 
@@ -197,6 +198,10 @@ class TestLive:
             port = taken.getsockname()[1]
         with pytest.raises(SourceError, match="Nobody answers"):
             find_source(f"http://127.0.0.1:{port}/video").open()
+
+    def test_a_protocol_that_ffmpeg_was_built_without_is_told(self) -> None:
+        with pytest.raises(SourceError, match="this installation cannot open"):
+            VideoReader("nosuch://camera", "nosuch://camera")
 
     def test_passwords_are_not_shown(self, server: str) -> None:
         address = server.replace("http://", "http://me:secret@") + "/none"
