@@ -114,7 +114,9 @@ def main(args: argparse.Namespace) -> int:
         # Also after an error: what was done before it stays, and the user is told.
         if tally.frames:
             print("\n".join(tally.lines()))
-            print("saved: " + ", ".join(str(place) for place in places))
+            saved = [str(place) for place in places if place.exists()]
+            if saved:
+                print("saved: " + ", ".join(saved))
     return 0
 
 
