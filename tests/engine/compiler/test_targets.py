@@ -165,7 +165,7 @@ def test_half_precision_is_for_cores_that_have_it() -> None:
     assert targets.load("rpi5", here=False, precision="fp16").vector_lanes == 8
     assert targets.load("rpi5", here=False).vector_lanes == 4
     assert targets.load("rpi5", here=False).identity() != targets.load("rpi5", here=False, precision="fp16").identity()
-    with pytest.raises(CompilerError, match="rpi4.*no half-precision arithmetic.*rpi5"):
+    with pytest.raises(CompilerError, match=r"rpi4.*no half-precision arithmetic.*rpi5"):
         targets.load("rpi4", here=False, precision="fp16")
     with pytest.raises(CompilerError, match="Unknown precision “fp8”"):
         targets.load("rpi5", here=False, precision="fp8")
