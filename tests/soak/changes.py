@@ -106,7 +106,8 @@ class Changes:
         return 0 if after[0] <= before[0] and after[1] <= before[1] else 1
 
     def see_everything(self) -> None:
-        """Every network for every shape, so that all that is kept for good is there before anything is counted."""
+        """Every network for every shape, and a recording: all that is kept for good is there before anything is counted."""
+        self.session.start_recording(RecordingOptions(self.folder, "both"))
         for size in self.sizes:
             self.session.switch_size(size)
             for source in self.sources:
