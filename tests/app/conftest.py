@@ -221,7 +221,7 @@ class Desk:
 
     def wait_asked(self, *wanted: Any) -> None:
         """Until the session has been asked exactly this."""
-        self.bot.waitUntil(lambda: wanted in self.session.asked, timeout=3000)
+        self.bot.waitUntil(lambda: wanted in self.session.asked, timeout=10_000)
 
 
 OpenDesk = Callable[..., Desk]
@@ -264,8 +264,8 @@ def open_desk(
         window.start()
         desk = Desk(window, store, tmp_path, qtbot, qapp)
         if picture:
-            qtbot.waitUntil(lambda: window.stage.picture is not None, timeout=5000)
-            qtbot.waitUntil(lambda: not window.stage.card.isVisible(), timeout=3000)
+            qtbot.waitUntil(lambda: window.stage.picture is not None, timeout=10_000)
+            qtbot.waitUntil(lambda: not window.stage.card.isVisible(), timeout=10_000)
         return desk
 
     yield open_one

@@ -103,7 +103,7 @@ def test_xs_goes_on_until_s_arrives(weights_of_s: None, desk) -> None:
     picker.showPopup()
     QTest.keyClick(picker.view(), Qt.Key.Key_Down)
     QTest.keyClick(picker.view(), Qt.Key.Key_Return)
-    desk.bot.waitUntil(lambda: window.stage.banner.isVisible(), timeout=5000)
+    desk.bot.waitUntil(lambda: window.stage.banner.isVisible(), timeout=10_000)
 
     def arrived() -> bool:
         if shape() == xs:
@@ -112,8 +112,8 @@ def test_xs_goes_on_until_s_arrives(weights_of_s: None, desk) -> None:
 
     desk.bot.waitUntil(arrived, timeout=BUILD_MS)
     assert len(seen) > 1
-    desk.bot.waitUntil(lambda: shape() != xs, timeout=5000)
-    desk.bot.waitUntil(lambda: not window.stage.banner.isVisible(), timeout=5000)
+    desk.bot.waitUntil(lambda: shape() != xs, timeout=10_000)
+    desk.bot.waitUntil(lambda: not window.stage.banner.isVisible(), timeout=10_000)
     assert picker.currentText() == "S"
     assert desk.store.current.inference.size == "s"
     # Weights that are broken: the switch fails, is told, and S stays.
@@ -122,12 +122,12 @@ def test_xs_goes_on_until_s_arrives(weights_of_s: None, desk) -> None:
     desk.bot.waitUntil(lambda: bool(window.stage.toasts), timeout=20_000)
     assert picker.currentText() == "S"
     shown = len(painted)
-    desk.bot.waitUntil(lambda: len(painted) > shown + 3, timeout=5000)
+    desk.bot.waitUntil(lambda: len(painted) > shown + 3, timeout=10_000)
 
 
 def test_five_seconds_of_the_demo_are_recorded_and_can_be_played(desk) -> None:
     QTest.keyClick(desk.window, Qt.Key.Key_R)
-    desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=5000)
+    desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=10_000)
     desk.bot.wait(5000)
     QTest.keyClick(desk.window, Qt.Key.Key_R)
     desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=10_000)
@@ -144,11 +144,11 @@ def test_overlays_act_at_once_in_the_picture_and_in_both_recordings(desk) -> Non
     window = desk.window
     desk.store.change(picture="both", skeleton=False)
     QTest.keyClick(window, Qt.Key.Key_R)
-    desk.bot.waitUntil(lambda: window.capture.recording, timeout=5000)
+    desk.bot.waitUntil(lambda: window.capture.recording, timeout=10_000)
     desk.bot.wait(1500)
     assert window.stage.picture.pixels[..., :3].max() > 0
     QTest.keyClick(window, Qt.Key.Key_P)
-    desk.bot.waitUntil(lambda: window.stage.picture.pixels[..., :3].max() == 0, timeout=2000)
+    desk.bot.waitUntil(lambda: window.stage.picture.pixels[..., :3].max() == 0, timeout=10_000)
     desk.bot.wait(1500)
     QTest.keyClick(window, Qt.Key.Key_R)
     desk.bot.waitUntil(lambda: bool(window.stage.toasts), timeout=10_000)
@@ -165,7 +165,7 @@ def test_overlays_act_at_once_in_the_picture_and_in_both_recordings(desk) -> Non
 
 def test_closing_while_recording_loses_nothing(desk) -> None:
     QTest.keyClick(desk.window, Qt.Key.Key_R)
-    desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=5000)
+    desk.bot.waitUntil(lambda: desk.window.capture.recording, timeout=10_000)
     desk.bot.wait(1500)
     desk.window.close()
     (video,) = (desk.folder / "videos").glob("*.mp4")
@@ -196,17 +196,17 @@ def test_a_whole_file_is_exported_with_every_frame(desk, clip: Path, tmp_path: P
 
 
 def test_a_cancelled_export_leaves_nothing(desk, tmp_path: Path) -> None:
-    desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=5000)
+    desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=10_000)
     dialog = desk.window.file_export.begin(desk.window.figures.source, tmp_path / "out.mp4")
     desk.bot.waitUntil(lambda: dialog.bar.value() > 0, timeout=BUILD_MS)
-    with desk.bot.waitSignal(dialog.finished, timeout=5000):
+    with desk.bot.waitSignal(dialog.finished, timeout=10_000):
         dialog.reject()
     assert not list(tmp_path.glob("out*"))
     assert not desk.window.stage.toasts
 
 
 def test_closing_the_window_gives_an_export_up_and_leaves_nothing_of_it(desk, tmp_path: Path) -> None:
-    desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=5000)
+    desk.bot.waitUntil(lambda: desk.window.figures.source is not None, timeout=10_000)
     dialog = desk.window.file_export.begin(desk.window.figures.source, tmp_path / "out.mp4")
     desk.bot.waitUntil(lambda: dialog.bar.value() > 0, timeout=BUILD_MS)
     desk.window.close()
