@@ -1,5 +1,6 @@
 """Recording and snapshots: from the button to the toast that shows the file."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -55,7 +56,7 @@ class Capture(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._show_progress)
-        self._elapsed_s = 0.0
+        self._since_s = 0.0
         worker.saved.connect(self._saved)
 
     @property
@@ -105,18 +106,20 @@ class Capture(QObject):
         if event.kind is not EventKind.RECORDING:
             return
         if self._worker.session.recording and not self.recording:
-            self._paths, self._elapsed_s = event.paths, 0.0
+            self._paths, self._since_s = event.paths, time.monotonic()
             self._timer.start()
             self._show_progress()
             return
         self._timer.stop()
         self._bar.show_recording(None)
+        self._stage.show_recording(None)
         self.show_files(event.paths)
 
     def _show_progress(self) -> None:
         size = sum(path.stat().st_size for path in self._paths if path.exists())
-        self._bar.show_recording(f"{clock(self._elapsed_s)} · {readable_size(size)}")
-        self._elapsed_s += REFRESH_MS / 1000
+        elapsed = clock(time.monotonic() - self._since_s)
+        self._bar.show_recording(f"{elapsed} · {readable_size(size)}")
+        self._stage.show_recording(elapsed)
 
     def show_files(self, paths: Sequence[Path]) -> None:
         """Files that were made; the first one is the one to play."""

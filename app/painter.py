@@ -56,12 +56,14 @@ class Painter(QObject):
         if self._blank or self._composer.busy or not self._view.isVisible() or not self._worker.active:
             return
         result = self._worker.latest()
-        own_only = self._store.current.own_poses_only
+        kept = self._store.current
+        # A face that has moved on since its pose was found would be seen beside its blur.
+        own_only = kept.own_poses_only or kept.overlays.face_blur
         frame = (result.frame if result else None) if own_only else self._worker.latest_frame()
         if frame is None:
             return
         room = self._view.room(frame.width, frame.height)
-        looks = (room.width(), room.height(), drawing_settings(self._store.current), self.mirrored)
+        looks = (room.width(), room.height(), drawing_settings(kept), self.mirrored)
         now = time.monotonic()
         # Newer poses for a frame that is on the screen already are worth another picture only if no frame follows soon.
         late = result is not self._result and now - self._ordered_at > STILL_S

@@ -8,6 +8,7 @@ from engine.statistics import Statistics
 
 STAGE_COLOURS = ("#8ab4f8", "#4cc2b0", "#f0b45a", "#c58af9", "#ff8fa3", "#9ccc65", "#ffd54f", "#90a4ae")
 INK, FAINT, SHADE = QColor("#ffffff"), QColor("#b9c2cb"), QColor(10, 12, 15, 175)
+RED, DOT = QColor("#ff4d52"), 5.0
 PADDING, MARGIN, BAR = 9.0, 12.0, 4.0
 translate = QCoreApplication.translate
 
@@ -96,3 +97,23 @@ def paint(painter: QPainter, picture: QRectF, statistics: Statistics, shown: Ove
             painter.drawText(QPointF(left, top + BAR + 2 + narrow.ascent()), share)
             painter.setPen(Qt.PenStyle.NoPen)
         x += part
+
+
+def paint_recording(painter: QPainter, picture: QRectF, text: str) -> None:
+    """A red dot and how long it has been red, in the upper right corner of `picture`."""
+    font = QFont(painter.font())
+    font.setPixelSize(14)
+    font.setWeight(QFont.Weight.DemiBold)
+    metrics = QFontMetricsF(font)
+    width = 2 * DOT + 7 + metrics.horizontalAdvance(text)
+    box = QRectF(0, 0, width + 2 * PADDING, metrics.height() + PADDING)
+    box.moveTopRight(QPointF(picture.right() - MARGIN, picture.top() + MARGIN))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(SHADE)
+    painter.drawRoundedRect(box, 8, 8)
+    painter.setBrush(RED)
+    painter.drawEllipse(QPointF(box.left() + PADDING + DOT, box.center().y()), DOT, DOT)
+    painter.setPen(INK)
+    painter.setFont(font)
+    painter.drawText(box.adjusted(PADDING + 2 * DOT + 7, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)

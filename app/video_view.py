@@ -52,7 +52,13 @@ class VideoView(QWidget):
         self.statistics = Statistics()
         self.overlays = Overlays()
         self.stage = QColor("black")
+        self.recording: str | None = None
         self._new = False
+
+    def show_recording(self, text: str | None) -> None:
+        """A red dot with this text on the picture, seen in full screen as well; None: nothing is recorded."""
+        self.recording = text
+        self.update()
 
     def set_picture(self, picture: Picture | None) -> None:
         """The view keeps the picture's pixels until the next one; they must not change meanwhile."""
@@ -103,6 +109,8 @@ class VideoView(QWidget):
             painter.drawImage(target, image)
         if self.overlays.statistics:
             readout.paint(painter, target, self.statistics, self.overlays)
+        if self.recording is not None:
+            readout.paint_recording(painter, target, self.recording)
         painter.end()
         if self._new:
             self._new = False

@@ -83,6 +83,14 @@ class TestPicture:
         desk.window.source_choice.open("clip.mp4")
         desk.bot.waitUntil(lambda: halves(desk)[0] > halves(desk)[1], timeout=10_000)
 
+    def test_blurred_faces_are_shown_only_in_frames_with_their_own_poses(self, open_desk) -> None:
+        desk = open_desk()
+        old = desk.session.latest()
+        desk.session.latest = lambda: old
+        desk.bot.waitUntil(lambda: desk.window.stage.picture.frame.index > old.frame.index + 3, timeout=10_000)
+        press(desk.window, Qt.Key.Key_U)
+        desk.bot.waitUntil(lambda: desk.window.stage.picture.frame is old.frame, timeout=10_000)
+
     def test_privacy_leaves_nothing_of_the_picture(self, open_desk) -> None:
         desk = open_desk()
         desk.window.rail.buttons["skeleton"].click()
@@ -256,11 +264,13 @@ class TestCapture:
         press(desk.window, Qt.Key.Key_R)
         desk.bot.waitUntil(lambda: "5 kB" in desk.window.bar.record.text(), timeout=10_000)
         assert desk.window.bar.record.property("recording")
+        desk.bot.waitUntil(lambda: reddest(desk) > 150, timeout=10_000)
         opened: list[Path] = []
         desk.window.capture.opener = opened.append
         press(desk.window, Qt.Key.Key_R)
         desk.bot.waitUntil(lambda: bool(desk.window.stage.toasts), timeout=10_000)
         assert desk.window.bar.record.text() == "Record"
+        assert reddest(desk) < 100
         toast = desk.window.stage.toasts[0]
         for of_toast in toast.buttons:
             of_toast.click()
@@ -572,6 +582,14 @@ def halves(desk) -> tuple[float, float]:
     pixels = desk.window.stage.picture.pixels[..., :3]
     middle = pixels.shape[1] // 2
     return float(pixels[:, :middle].mean()), float(pixels[:, middle:].mean())
+
+
+def reddest(desk) -> int:
+    """How red the reddest place in the picture's upper right corner is on the screen; the fake's pictures are grey there."""
+    area = desk.window.stage.picture_rectangle().toRect()
+    corner = desk.window.stage.grab().toImage().copy(area.right() - 120, area.top(), 120, 50)
+    places = [corner.pixelColor(x, y) for x in range(corner.width()) for y in range(corner.height())]
+    return max(place.red() - place.green() for place in places)
 
 
 def coloured(desk) -> bool:
