@@ -12,6 +12,7 @@ SECTIONS = {
     "Python": "engine.doctor.packages",
     "Processor": "engine.doctor.processor",
     "Compiler": "engine.doctor.compiler",
+    "GPU": "engine.doctor.gpus",
     "Networks": "engine.doctor.networks",
     "Cache": "engine.doctor.cache",
     "Cameras": "engine.doctor.cameras",

@@ -14,7 +14,7 @@ import pytest
 import main
 from engine.compiler import host, targets
 from engine.compiler.host import CoreGroup, Host
-from engine.doctor import cache, camera_formats, cameras, compiler, networks, packages, processor, screen, videos
+from engine.doctor import cache, camera_formats, cameras, compiler, gpus, networks, packages, processor, screen, videos
 from engine.doctor.camera_formats import CameraFormat
 from engine.doctor.examination import SECTIONS, examine, healthy
 from engine.doctor.findings import Finding, State
@@ -169,6 +169,31 @@ def test_a_missing_linker_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "find_linker", none)
     monkeypatch.setattr(compiler, "_probe", lambda name, script: Finding(name, "loads"))
     assert "apt install gcc" in by_name(compiler.examine())["linker"].remedy
+
+
+@pytest.mark.parametrize(
+    ("script", "value", "state"),
+    [
+        (
+            'print(\'{"names": ["Mali-G610", "PoCL"]}\')',
+            "Mali-G610 (--device opencl), PoCL (--device opencl:1)",
+            State.GOOD,
+        ),
+        ('print(\'{"reason": "No driver."}\')', "not used: No driver.", State.GOOD),
+        ("import os; os.abort()", "the driver fails: ends with signal 6", State.NOTE),
+        ("import time; time.sleep(60)", "the driver does not answer within 1 s", State.NOTE),
+    ],
+)
+def test_a_gpu_is_named_and_its_driver_survived(
+    script: str, value: str, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "PROBE_S", 60.0 if state is State.GOOD or "abort" in script else 1.0)
+    found = gpus.device("opencl", script)
+    assert (found.value, found.state) == (value, state)
+
+
+def test_no_gpu_is_no_fault() -> None:
+    assert State.FAULT not in {finding.state for finding in gpus.examine()}
 
 
 def test_weights_are_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
