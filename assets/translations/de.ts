@@ -24,7 +24,7 @@
     <name>Bar</name>
     <message>
         <source>Confidence</source>
-        <translation>Sicherheit</translation>
+        <translation>Konfidenz</translation>
     </message>
     <message>
         <source>How sure the network must be to show a person or a joint</source>

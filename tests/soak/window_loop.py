@@ -56,7 +56,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--every", type=float, default=3.0, metavar="SECONDS", help="between two changes")
-    parser.add_argument("--only", help="names of changes, separated by commas (default: all)")
+    parser.add_argument("--only", help="names of changes, separated by commas (default: all but threads)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="memory, threads and files over time, as a picture")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--on-screen", action="store_true", help="on this machine's screen instead of none")
@@ -118,9 +118,13 @@ class WindowLoop:
             "theme": lambda: self.store.change(theme="light" if self.store.current.theme == "dark" else "dark"),
             "dialogs": self.open_dialogs,
             "people": lambda: self.store.change(max_people=choose.randint(1, 30)),
-            "restart": lambda: self.store.change(threads=1 if self.store.current.inference.threads != 1 else 2),
+            "restart": lambda: self.store.change(input_mode=self.other_shape()),
+            "threads": lambda: self.store.change(threads=1 if self.store.current.inference.threads != 1 else 2),
             "export": self.export,
         }
+
+    def other_shape(self) -> str:
+        return "square" if self.store.current.inference.input_mode == "auto" else "auto"
 
     def open_dialogs(self) -> None:
         from PyQt6.QtCore import QTimer
@@ -149,7 +153,8 @@ class WindowLoop:
 
     def go(self, names: list[str] | None, seconds: float, every_s: float, plot: Path | None, objects: bool) -> int:
         changes = self.changes()
-        names = names or list(changes)
+        # TVM keeps something of every pool of workers, and nobody changes their number all day.
+        names = names or [name for name in changes if name != "threads"]
         self.window.show()
         self.window.start()
         self.settle()
@@ -220,7 +225,7 @@ class WindowLoop:
         """Threads and open files with the first size on the bundled clip and nothing else going on."""
         if self.window.capture.recording:
             self.window.capture.toggle()
-        self.store.change(threads=0)
+        self.store.change(threads=0, input_mode="auto")
         self.wait(1.0)
         self.settle()
         self.window.size_choice.choose("xs")
