@@ -139,6 +139,7 @@ def test_commands_in_sentences_exist_with_their_options() -> None:
 def test_make_has_every_target_that_is_named() -> None:
     targets = set(re.findall(r"^([\w-]+):", read(ROOT / "Makefile"), re.MULTILINE))
     named = {words[1] for path in DOCUMENTS for words in shell_commands(path) if words[0] == "make"}
+    named |= {word for path in DOCUMENTS for word in re.findall(r"`make ([\w-]+)", prose(path))}
     assert {"run", "test", "train"} <= named
     assert named <= targets
 
