@@ -69,6 +69,7 @@ class MainWindow(QMainWindow):
         self.figures = Figures(self.stage, self.panel, self.status, worker, store)
         self.file_export = FileExport(self, self.capture, worker, store)
         self._finished: bool | None = None
+        self._has_timeline = False
         self._lay_out()
         self._make_actions()
         self._connect()
@@ -98,7 +99,6 @@ class MainWindow(QMainWindow):
         column.addWidget(self.timeline)
         column.addWidget(self.status)
         self.setCentralWidget(content)
-        self.timeline.hide()
         self.resize(1280, 800)
 
     def _make_actions(self) -> None:
@@ -176,11 +176,17 @@ class MainWindow(QMainWindow):
 
     def toggle_full_screen(self) -> None:
         """Full screen shows the picture alone."""
-        full = not self.isFullScreen()
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
-        for part in (self.bar, self.rail, self.status):
-            part.setVisible(not full)
-        self.panel.setVisible(not full and self.store.current.window.panel)
+        self._show_parts()
+
+    def _show_parts(self) -> None:
+        """Those that belong around the picture now."""
+        windowed = not self.isFullScreen()
+        self.bar.setVisible(windowed)
+        self.status.setVisible(windowed)
+        self.rail.setVisible(windowed and self.height() >= LOW)
+        self.timeline.setVisible(windowed and self._has_timeline)
+        self.panel.setVisible(windowed and self.store.current.window.panel)
 
     def leave_full_screen(self) -> None:
         if self.isFullScreen():
@@ -217,7 +223,8 @@ class MainWindow(QMainWindow):
         self.figures.show_source(source)
         self.source_choice.remember(source)
         self.rail.show_preferences(self.store.current, self.painter.mirrored)
-        self.timeline.setVisible(bool(source.can_seek and source.duration_s))
+        self._has_timeline = bool(source.can_seek and source.duration_s)
+        self._show_parts()
         if source.duration_s:
             self.timeline.show_length(source.duration_s)
 
@@ -226,7 +233,7 @@ class MainWindow(QMainWindow):
     def _show_preferences(self, kept: Preferences) -> None:
         self.bar.show_preferences(kept)
         self.rail.show_preferences(kept, self.painter.mirrored)
-        self.panel.setVisible(kept.window.panel and not self.isFullScreen())
+        self._show_parts()
         self.bar.panel.setChecked(kept.window.panel)
         self.figures.show_lines()
         if self.store.problem:
@@ -284,7 +291,7 @@ class MainWindow(QMainWindow):
         self.worker.restart(live_options(self.store.current, self.worker.running_source))
 
     def _jump(self, seconds: float) -> None:
-        if self.timeline.isVisible():
+        if self._has_timeline:
             self.worker.seek(max(0.0, self.timeline.position_s + seconds))
 
     def _restore(self) -> None:
@@ -306,7 +313,7 @@ class MainWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, Qt's name
         super().resizeEvent(event)
-        self.rail.setVisible(self.height() >= LOW and not self.isFullScreen())
+        self._show_parts()
         self.status.show_width(self.width())
         self.timeline.show_width(self.width())
 

@@ -56,7 +56,7 @@ SHORTCUTS = (
     Shortcut("forward", ("Right",), QT_TRANSLATE_NOOP("Shortcuts", "5 seconds on"), FILES),
     Shortcut("export", ("Ctrl+E",), QT_TRANSLATE_NOOP("Shortcuts", "Export the whole file"), FILES),
     Shortcut("preferences", ("Ctrl+,",), QT_TRANSLATE_NOOP("Shortcuts", "Preferences"), PROGRAM),
-    Shortcut("shortcuts", ("F1", "?"), QT_TRANSLATE_NOOP("Shortcuts", "This list"), PROGRAM),
+    Shortcut("shortcuts", ("F1", "?"), QT_TRANSLATE_NOOP("Shortcuts", "Keyboard shortcuts"), PROGRAM),
     Shortcut("quit", ("Ctrl+Q",), QT_TRANSLATE_NOOP("Shortcuts", "Quit"), PROGRAM),
 )
 BY_NAME = {shortcut.name: shortcut for shortcut in SHORTCUTS}
