@@ -137,10 +137,19 @@ def test_ctrl_c_finishes_the_recording(tmp_path):
     video = tmp_path / "out.mp4"
     command = [sys.executable, str(ROOT / "main.py"), "live", "--source", "demo", "--record", str(video)]
     command += ["--mjpeg", "--websocket"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        wait_for(lambda: video.exists() and video.stat().st_size > 20_000)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    ) as process:
+        try:
+            wait_for(lambda: video.exists() and video.stat().st_size > 20_000)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, err
     assert f"saved: {video}" in out
     assert "http://127.0.0.1:" in out
