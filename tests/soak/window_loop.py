@@ -12,6 +12,7 @@ The second size has made-up weights: what it finds means nothing, what it costs 
 """
 
 import argparse
+import ctypes
 import gc
 import os
 import random
@@ -42,11 +43,11 @@ TROUBLE = ("warning", "failure")
 
 @dataclass(frozen=True)
 class Sample:
-    """seconds since the start; memory: resident and unique to the process, in MiB."""
+    """seconds since the start. memory: unique to the process, used: handed out by malloc at this moment, in MiB."""
 
     seconds: float
     memory: float
-    unique: float
+    used: float
     threads: int
     files: int
     objects: int
@@ -158,21 +159,21 @@ class WindowLoop:
         self.window.show()
         self.window.start()
         self.settle()
-        for size in (
-            "s",
-            "xs",
-        ):  # every network once, so that all that is kept for good is there before anything is counted
-            self.window.size_choice.choose(size)
-            for source in self.sources:
-                self.window.source_choice.open(source)
-                self.wait(1.0)
-                self.settle()
+        # Everything once, so that all that is kept for good is there before anything is counted.
+        for mode in ("square", "auto"):
+            self.store.change(input_mode=mode)
+            for size in ("s", "xs"):
+                self.window.size_choice.choose(size)
+                for source in self.sources:
+                    self.window.source_choice.open(source)
+                    self.wait(1.0)
+                    self.settle()
         for name in [*names, *names]:
             changes[name]()
             self.wait(1.0)
         at_rest = self.at_rest()
         kinds = kinds_of_objects() if objects else Counter[str]()
-        print(f"{'minute':>7}{'MiB':>7}{'unique':>8}{'threads':>9}{'files':>7}{'objects':>9}  done")
+        print(f"{'minute':>7}{'MiB':>7}{'used':>8}{'threads':>9}{'files':>7}{'objects':>9}  done")
         samples: list[Sample] = []
         begin = time.monotonic()
         next_report = 0.0
@@ -249,12 +250,11 @@ class WindowLoop:
     def sample(self, seconds: float) -> Sample:
         from PyQt6.QtCore import QObject
 
-        memory = self.process.memory_full_info()
         files = self.process.num_handles() if hasattr(self.process, "num_handles") else self.process.num_fds()
         return Sample(
             seconds,
-            memory.rss / 2**20,
-            memory.uss / 2**20,
+            self.process.memory_full_info().uss / 2**20,
+            used_bytes() / 2**20,
             self.process.num_threads(),
             files,
             len(self.window.findChildren(QObject)),
@@ -263,9 +263,40 @@ class WindowLoop:
     def report(self, now: Sample) -> None:
         done = ", ".join(f"{count} {name}" for name, count in sorted(self.done.items()))
         print(
-            f"{now.seconds / 60:7.1f}{now.memory:7.0f}{now.unique:8.0f}{now.threads:9}{now.files:7}{now.objects:9}  {done}",
+            f"{now.seconds / 60:7.1f}{now.memory:7.0f}{now.used:8.0f}{now.threads:9}{now.files:7}{now.objects:9}  {done}",
             flush=True,
         )
+
+
+class _Mallinfo(ctypes.Structure):
+    """struct mallinfo2 of the GNU C library."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    ]
+
+
+def used_bytes() -> float:
+    """What malloc has handed out and not got back: what it keeps for later is no leak. NaN where it cannot be asked."""
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError, TypeError):
+        return float("nan")
+    ask.restype = _Mallinfo
+    found = ask()
+    return float(found.uordblks + found.hblkhd)
 
 
 def kinds_of_objects() -> Counter[str]:
@@ -274,18 +305,20 @@ def kinds_of_objects() -> Counter[str]:
 
 
 def conclude(samples: list[Sample], seconds: float, before: tuple[int, int], after: tuple[int, int]) -> None:
-    times, sizes = np.array([(sample.seconds, sample.unique) for sample in samples]).T
-    early = sizes[(times >= seconds / 3) & (times < seconds / 2)]
-    late = sizes[times >= seconds * 5 / 6]
-    if len(early) and len(late):
-        growth = late.mean() / early.mean() - 1
-        # What a straight line through the last two thirds says an hour would add.
-        rest = times >= seconds / 3
-        slope = np.polyfit(times[rest], sizes[rest], 1)[0] * 3600
-        print(
-            f"memory {early.mean():.0f} → {late.mean():.0f} MiB ({growth:+.1%}) from the middle third to the last sixth, "
-            f"{slope:+.0f} MiB an hour"
-        )
+    times = np.array([sample.seconds for sample in samples])
+    for name in ("memory", "used"):
+        sizes = np.array([getattr(sample, name) for sample in samples])
+        early = sizes[(times >= seconds / 3) & (times < seconds / 2)]
+        late = sizes[times >= seconds * 5 / 6]
+        if len(early) and len(late):
+            growth = late.mean() / early.mean() - 1
+            # What a straight line through the last two thirds says an hour would add.
+            rest = times >= seconds / 3
+            slope = np.polyfit(times[rest], sizes[rest], 1)[0] * 3600
+            print(
+                f"{name} {early.mean():.0f} → {late.mean():.0f} MiB ({growth:+.1%}) from the middle third to the last "
+                f"sixth, {slope:+.0f} MiB an hour"
+            )
     print(f"at rest: threads {before[0]} → {after[0]}, open files {before[1]} → {after[1]}")
 
 
@@ -295,10 +328,10 @@ def save_plot(samples: list[Sample], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    seconds, memory, unique, threads, files, objects = np.array([astuple(sample) for sample in samples]).T
+    seconds, memory, used, threads, files, objects = np.array([astuple(sample) for sample in samples]).T
     figure, axes = pyplot.subplots(3, 1, sharex=True, figsize=(9, 7), layout="constrained")
-    axes[0].plot(seconds / 60, memory, label="resident")
-    axes[0].plot(seconds / 60, unique, label="unique")
+    axes[0].plot(seconds / 60, memory, label="of the process alone")
+    axes[0].plot(seconds / 60, used, label="handed out by malloc")
     axes[0].set_ylabel("MiB")
     axes[0].set_ylim(bottom=0)
     axes[1].plot(seconds / 60, threads, label="threads")
