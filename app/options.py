@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.network_settings import SETTINGS, known, offered
+from app.preferences import LANGUAGES, THEMES
 from models import architecture
 
-THEMES = ("dark", "light", "system")
-LANGUAGES = ("system", "en", "de")
 OVERRIDING = (
     *("source", "size", "max_people", "threads", "input_mode", *SETTINGS),
     *("width", "height", "rate", "theme", "language"),

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 Theme = Literal["dark", "light", "system"]
 Language = Literal["system", "en", "de"]
 Picture = Literal["annotated", "raw", "both"]
+THEMES: tuple[str, ...] = typing.get_args(Theme)
+LANGUAGES: tuple[str, ...] = typing.get_args(Language)
 
 
 class PreferencesError(Exception):

@@ -23,7 +23,8 @@ from app.capture import default_folder
 from app.device_probe import missing
 from app.network_settings import offered
 from app.preference_store import PreferenceStore
-from app.preferences import MOST_PEOPLE
+from app.preferences import LANGUAGES, MOST_PEOPLE
+from app.translation import native_name
 from engine.compiler.targets import MOST_THREADS
 from engine.live import LiveOptions
 from engine.live.loader import Job
@@ -63,7 +64,7 @@ class PreferencesDialog(QDialog):
         themes = {"dark": self.tr("Dark"), "light": self.tr("Light"), "system": self.tr("As the desktop")}
         self.theme = self._choice("theme", themes, kept.theme)
         form.addRow(self.tr("&Colours"), self.theme)
-        languages = {"system": self.tr("As the desktop"), "en": "English", "de": "Deutsch"}
+        languages = {name: self.tr("As the desktop") if name == "system" else native_name(name) for name in LANGUAGES}
         self.language = self._choice("language", languages, kept.language)
         form.addRow(self.tr("&Language"), self.language)
         form.addRow("", _note(self.tr("Another language is spoken from the next start on.")))

@@ -12,6 +12,8 @@ from PyQt6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, QTran
 from app.icons import ASSETS
 
 FOLDER = ASSETS / "translations"
+UNTRANSLATED = "en"
+"""The language of the sentences in the program itself."""
 
 
 class FileTranslator(QTranslator):
@@ -46,6 +48,12 @@ def read(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
             if all(forms):
                 sentences[(context.findtext("name") or "", message.findtext("source") or "")] = forms
     return sentences
+
+
+def native_name(language: str) -> str:
+    """What those who speak it call it: "Deutsch"."""
+    # Qt calls English without a country American.
+    return "English" if language == UNTRANSLATED else QLocale(language).nativeLanguageName().capitalize()
 
 
 def install(application: QCoreApplication, language: str) -> None:

@@ -9,6 +9,7 @@ from PyQt6.QtCore import QCoreApplication
 from PyQt6.QtWidgets import QApplication
 
 from app import translation
+from app.preferences import LANGUAGES
 
 APP = Path(translation.__file__).parent
 GERMAN = translation.read(translation.FOLDER / "de.ts")
@@ -50,6 +51,12 @@ def test_no_translation_is_left_of_what_the_program_no_longer_says() -> None:
 def test_placeholders_survive(key: tuple[str, str]) -> None:
     for form in GERMAN[key]:
         assert sorted(re.findall(r"{\w+}", form)) == sorted(re.findall(r"{\w+}", key[1]))
+
+
+def test_every_language_that_can_be_chosen_is_there_and_names_itself() -> None:
+    languages = set(LANGUAGES) - {"system"}
+    assert languages == {translation.UNTRANSLATED} | {path.stem for path in translation.FOLDER.glob("*.ts")}
+    assert {translation.native_name(language) for language in languages} == {"English", "Deutsch"}
 
 
 def test_the_window_speaks_german(qapp: QApplication) -> None:

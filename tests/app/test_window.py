@@ -386,6 +386,38 @@ class TestPreferences:
         desk.window.show_preferences()
         assert seen == [(True, "No NVIDIA driver was found.")]
 
+    def test_half_precision_is_offered_only_where_the_processor_has_it(self, open_desk, monkeypatch) -> None:
+        desk = open_desk()
+        offered: list[bool] = []
+
+        def look(dialog: QDialog) -> None:
+            # What is missing is shown in one go, so that this says when it is known.
+            devices, row = dialog.device.model(), dialog.device.findData("cuda")
+            desk.bot.waitUntil(lambda: not devices.item(row).isEnabled(), timeout=10_000)
+            precision = dialog.precision
+            offered.append(precision.model().item(precision.findData("fp16")).isEnabled())
+
+        for reasons in ({"cuda": "No driver."}, {"cuda": "No driver.", "fp16": "The cores have no such arithmetic."}):
+            monkeypatch.setattr("app.preferences_dialog.missing", lambda reasons=reasons: reasons)
+            in_next_dialog(look)
+            desk.window.show_preferences()
+        assert offered == [True, False]
+
+    def test_half_precision_starts_the_session_again_and_is_remembered(self, open_desk) -> None:
+        desk = open_desk()
+        before = desk.session
+
+        def choose(dialog: QDialog) -> None:
+            dialog.precision.setCurrentIndex(dialog.precision.findData("fp16"))
+            dialog.precision.activated.emit(dialog.precision.currentIndex())
+
+        in_next_dialog(choose)
+        desk.window.show_preferences()
+        desk.bot.waitUntil(lambda: desk.session is not before, timeout=10_000)
+        assert desk.session.options.precision == "fp16"
+        desk.window.close()
+        assert open_desk().session.options.precision == "fp16"
+
     def test_another_device_starts_the_session_again(self, open_desk) -> None:
         desk = open_desk()
         before = desk.session
@@ -414,14 +446,26 @@ class TestPreferences:
         assert (desk.session.settings.width, desk.session.settings.height) == (1920, 1080)
         assert desk.session is before
 
-    def test_the_camera_s_rate_is_remembered_and_harms_no_overlay(self, open_desk) -> None:
+    def test_the_camera_s_resolution_and_rate_are_remembered_and_harm_no_overlay(self, open_desk) -> None:
         desk = open_desk(cameras=("Front",))
-        desk.store.change(rate=25)
+
+        def choose(dialog: QDialog) -> None:
+            for combo, value in ((dialog.resolution, "1280x720"), (dialog.rate, "25")):
+                combo.setCurrentIndex(combo.findData(value))
+                combo.activated.emit(combo.currentIndex())
+
+        in_next_dialog(choose)
+        desk.window.show_preferences()
         desk.window.close()
         again = open_desk(cameras=("Front",))
         assert not again.window.stage.toasts
-        assert again.session.options.source_settings.fps == 25
+        settings = again.session.options.source_settings
+        assert (settings.width, settings.height, settings.fps) == (1280, 720, 25)
         assert again.store.current.overlays.fps
+        shown: list[str] = []
+        in_next_dialog(lambda dialog: shown.extend((dialog.resolution.currentText(), dialog.rate.currentText())))
+        again.window.show_preferences()
+        assert shown == ["1280 × 720", "25 fps"]
 
     def test_another_camera_format_does_not_disturb_a_file(self, open_desk) -> None:
         desk = open_desk()
