@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import psutil
@@ -32,13 +32,15 @@ KINDS = ("stall", "deaf stall", "disconnect", "end", "resolution", "no pixels", 
 
 
 class FaultyCamera(Source):
-    """Gives `pictures` at FPS. `plan` is shared by all openings: a kind of fault is taken from it every few frames."""
+    """Gives `pictures` at `fps`. `plan` is shared by all openings: a kind of fault is taken from it every few frames."""
 
     live = True
 
-    def __init__(self, pictures: list[NDArray[np.uint8]], plan: "Plan", settings: SourceSettings) -> None:
+    def __init__(
+        self, pictures: list[NDArray[np.uint8]], plan: "Plan", settings: SourceSettings, fps: float = FPS
+    ) -> None:
         super().__init__("faulty camera", settings)
-        self._pictures, self._plan = pictures, plan
+        self._pictures, self._plan, self._fps = pictures, plan, fps
         self._open = False
         self._frames = 0
 
@@ -51,7 +53,7 @@ class FaultyCamera(Source):
         self._open, self._frames = True, 0
 
     def read(self) -> Frame | None:
-        if not self._open or self._interrupted.wait(1 / FPS):
+        if not self._open or self._interrupted.wait(1 / self._fps):
             return None
         self._frames += 1
         kind = self._plan.due(self._frames)
@@ -65,7 +67,7 @@ class FaultyCamera(Source):
         self._open = False
 
     def _frame(self, image: NDArray[np.uint8]) -> Frame:
-        return Frame(image, self._frames, time.monotonic_ns(), self._frames / FPS, self.name)
+        return Frame(image, self._frames, time.monotonic_ns(), self._frames / self._fps, self.name)
 
     def _break(self, kind: str) -> Frame | None:
         picture = self._pictures[0]
@@ -98,7 +100,7 @@ class FaultyCamera(Source):
 class Plan:
     """Which fault comes next, and when the last one came."""
 
-    def __init__(self, faults: list[str], pictures: list[NDArray[np.uint8]]) -> None:
+    def __init__(self, faults: Iterable[str], pictures: list[NDArray[np.uint8]]) -> None:
         self.pictures = pictures
         self._faults: Iterator[str] = iter(faults)
         self._ready = threading.Event()
