@@ -34,7 +34,14 @@ def _pipeline(module: tvm.IRModule, _: Any) -> tvm.IRModule:
 
 
 def core_of(target: Target) -> Core:
-    return Core(target.vector_lanes, target.registers, target.threads, target.second_level_bytes, target.elements)
+    return Core(
+        target.vector_lanes,
+        target.registers,
+        target.threads,
+        target.second_level_bytes,
+        target.elements,
+        load_store=target.architecture == "aarch64",
+    )
 
 
 def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Target, library: Path) -> None:

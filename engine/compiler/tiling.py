@@ -1,5 +1,6 @@
 """How many registers, pixels and rows each kernel works on at a time, chosen from what the target's cores can hold."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -15,6 +16,7 @@ from engine.compiler.kernels.stem import Stem, StemTiling
 
 MOST_VECTORS, MOST_PIXELS = 6, 16  # of a register tile
 HALO = 0.06  # of a bottleneck's work that a task may do again for a neighbouring one
+SPARE = 2  # registers beside those of a tile where `Core.load_store`: LLVM loads ahead
 CACHE_FLOATS = 6144  # of one task's input in a 1×1 convolution: well inside a first-level cache
 
 
@@ -27,6 +29,8 @@ class Core:
     threads:   workers that share a kernel's tasks.
     cache:     bytes of a core's second-level cache, or of its share of it.
     elements:  type of activations and weights, float32 or float16.
+    load_store: whether arithmetic takes its operands from registers only, as on ARM. Elsewhere an instruction can read a
+               weight or an input from memory.
     """
 
     lanes: int
@@ -34,6 +38,7 @@ class Core:
     threads: int
     cache: int
     elements: str = "float32"
+    load_store: bool = False
 
     @property
     def element_bytes(self) -> int:
@@ -44,18 +49,35 @@ class Core:
         """Registers that a tile may take; with more, LLVM runs out of them for inputs and weights and spills."""
         return self.registers * 3 // 4
 
+    def holds(self, tile: Tile, operands: int) -> bool:
+        """Whether a register tile fits. operands: weights and inputs that are multiplied at the same time."""
+        accumulators = tile.vectors * tile.pixels
+        if self.load_store:
+            return accumulators + operands <= self.registers - SPARE
+        return accumulators <= self.accumulators
 
-def tile(core: Core, vectors: int, pixels: int) -> Tile:
-    """The best register tile for `vectors` output blocks × `pixels` pixels in a row.
+
+def matrix_operands(tile: Tile) -> int:
+    """Of one input channel: a weight for each output block, and each pixel's value."""
+    return tile.vectors + tile.pixels
+
+
+def stem_operands(tile: Tile) -> int:
+    """Neighbouring pixels' bytes do not lie in the same vector, so LLVM loads the next channel's ahead."""
+    return 2 * matrix_operands(tile)
+
+
+def tile(core: Core, vectors: int, pixels: int, operands: Callable[[Tile], int] = matrix_operands) -> Tile:
+    """The best register tile for `vectors` output blocks × `pixels` pixels in a row; for `operands` see `Core.holds`.
 
     A tile of V × P accumulators does V · P multiply-adds for V + P loads, and fewer than eight accumulators leave the
     multipliers waiting for each other. What a division by the tile leaves over is done by a smaller, slower tile.
     """
     options = [
-        Tile(v, p)
+        option
         for v in range(1, min(vectors, MOST_VECTORS) + 1)
         for p in range(1, min(pixels, MOST_PIXELS) + 1)
-        if v * p <= core.accumulators
+        if core.holds(option := Tile(v, p), operands(option))
     ]
     return min(options, key=lambda option: tile_cost(option, vectors, pixels), default=Tile(1, 1))
 
@@ -83,7 +105,8 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
     for v in (v for v in range(1, 5) if mid_blocks % v == 0):
         candidate = tile(core, v, width)
         if candidate.vectors != v:
-            candidate = Tile(v, max(1, min(width, core.accumulators // v)))
+            wide = (Tile(v, p) for p in range(min(width, core.accumulators // v), 1, -1))
+            candidate = next((option for option in wide if core.holds(option, matrix_operands(option))), Tile(v, 1))
         tasks = mid_blocks // v
         rounds = -(-tasks // core.threads) * core.threads / tasks
         loads = (v + candidate.pixels) / (v * candidate.pixels)
@@ -93,17 +116,30 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
     return best
 
 
-def depthwise_patch(core: Core, height: int, width: int, kernel: int) -> Patch:
-    """Outputs of one depthwise step: about half the registers accumulate; the others hold weights and an input."""
-    rows = 2 if height % 2 == 0 else 1
-    most = max(1, min(width, core.registers // 2 // rows + (rows == 2)))
+def depthwise_patch(core: Core, height: int, width: int, kernel: int, stride: int = 1, rows: int = 2) -> Patch:
+    """Outputs of one depthwise step: about half the registers accumulate; the others hold weights and an input. rows: at
+    most."""
+    rows = rows if height % rows == 0 else 1
+    most = core.registers // 2 // rows + (rows == 2)
+    if core.load_store:
+        most = min(most, _columns_in_registers(core, kernel, stride, rows))
+    most = max(1, min(width, most))
     least = min(most, max(1, 4 // rows))
+    remainder = 0.02 if core.load_store else 0.0  # a second loop, which also needs registers for its addresses
 
     def cost(columns: int) -> float:
         loads = (rows + kernel - 1) * (columns + kernel - 1) / (rows * columns * kernel * kernel)
-        return _cover(width, columns) * max(1.0, 8 / (rows * columns)) * (1 + loads)
+        work = _cover(width, columns) * max(1.0, 8 / (rows * columns)) * (1 + loads)
+        return work + remainder * (width % columns > 0)
 
     return Patch(rows, min(range(least, most + 1), key=lambda columns: (cost(columns), -columns)))
+
+
+def _columns_in_registers(core: Core, kernel: int, stride: int, rows: int) -> int:
+    """Most columns of a patch that LLVM computes without the stack where weights and inputs need registers too: each
+    row's weights stay, and with a stride more inputs are loaded ahead. As counted in its code for 32 registers."""
+    ahead = core.registers * (5 if stride > 1 else 6) // 16
+    return min(ahead, (core.registers - 6) // rows - kernel)
 
 
 def pixels_per_task(core: Core, inputs: int, pixels: int, step: int) -> int:
@@ -142,7 +178,8 @@ def default(op: Any, core: Core) -> Any:
 @default.register
 def _(op: Stem, core: Core) -> StemTiling:
     out_height, out_width = op.height // 2, op.width // 2
-    return StemTiling(tile(core, blocks(op.middle, core.lanes), out_width), rows_per_task(core, out_height, 2))
+    chosen = tile(core, blocks(op.middle, core.lanes), out_width, stem_operands)
+    return StemTiling(chosen, rows_per_task(core, out_height, 2))
 
 
 @default.register
@@ -164,7 +201,7 @@ def _(op: Bottleneck, core: Core) -> BottleneckTiling | None:
 def whole_bottleneck(op: Bottleneck, core: Core) -> BottleneckTiling:
     """How to compute a bottleneck in one kernel, whether or not that is faster than two."""
     inner = op.inner
-    patch = depthwise_patch(core, inner.out_height, inner.out_width, inner.kernel)
+    patch = depthwise_patch(core, inner.out_height, inner.out_width, inner.kernel, inner.stride)
     return BottleneckTiling(
         tile(core, blocks(inner.middle, core.lanes), inner.width),
         tile(core, blocks(op.outputs, core.lanes), patch.rows * patch.columns),
@@ -175,9 +212,11 @@ def whole_bottleneck(op: Bottleneck, core: Core) -> BottleneckTiling:
 
 @default.register
 def _(op: ExpandDepthwise, core: Core) -> ExpandDepthwiseTiling:
+    # What a task expands is little: to read it again for every row costs less than the registers for two rows' weights.
+    rows = 1 if core.load_store else 2
     return ExpandDepthwiseTiling(
         expansion_tile(core, op.middle, op.width),
-        depthwise_patch(core, op.out_height, op.out_width, op.kernel),
+        depthwise_patch(core, op.out_height, op.out_width, op.kernel, op.stride, rows),
     )
 
 
@@ -194,8 +233,11 @@ def _(op: Deconv, core: Core) -> DeconvTiling:
 
 @default.register
 def _(op: Head, core: Core) -> HeadTiling:
+    def operands(tile: Tile) -> int:
+        return tile.vectors + blocks(tile.pixels, core.lanes)  # the maps' weights are neighbours
+
     return HeadTiling(
-        tile(core, op.width // core.lanes, op.outputs),
+        tile(core, op.width // core.lanes, op.outputs, operands),
         rows_per_task(core, op.height, op.kernel - 1, multiple=2),
         depthwise_patch(core, op.height, op.width, op.kernel),
     )
