@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from engine.compiler import library
-from engine.compiler.versions import kernels_version, tvm_version
+from engine.compiler.versions import gpu_version, kernels_version, tvm_version
 from models import architecture, checkpoints, manifest
 from models.errors import WeightsError
 
@@ -87,7 +87,8 @@ def _reason(folder: Path, used: float, weights: dict[str, str]) -> str:
         return "incomplete"
     if stored.get("tvm") != tvm_version():
         return f"made with TVM {stored.get('tvm')}"
-    if stored.get("kernels") != kernels_version():
+    # Only a GPU's network says which sources of the GPU's part it was made by.
+    if stored.get("kernels") != kernels_version() or stored.get("gpu", gpu_version()) != gpu_version():
         return "made by another version of the compiler"
     current = weights.get(str(stored.get("size")))
     return "" if current in (None, stored.get("weights")) else "made from other weights than its size has now"

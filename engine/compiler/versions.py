@@ -29,11 +29,21 @@ AROUND = {
 def kernels_version() -> str:
     """Changes whenever the source of the compiler does, so that no old library outlives its kernels."""
     root = Path(__file__).parent
+    sources = [path for path in root.rglob("*.py") if path.relative_to(root).with_suffix("").parts[0] not in AROUND]
+    return _digest(root, sources)
+
+
+@cache
+def gpu_version() -> str:
+    """Changes whenever the source of the GPU's part of the compiler does."""
+    root = Path(__file__).parent / "gpu"
+    return _digest(root, list(root.rglob("*.py")))
+
+
+def _digest(root: Path, sources: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        place = path.relative_to(root)
-        if place.with_suffix("").parts[0] not in AROUND:
-            digest.update(place.as_posix().encode() + path.read_bytes())
+    for path in sorted(sources):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from engine.compiler.folders import cache_folder
 from engine.compiler.gpu import nvrtc
 from engine.compiler.gpu.presets import GpuTarget
 from engine.compiler.gpu.program import Program
-from engine.compiler.versions import kernels_version, tvm_version
+from engine.compiler.versions import gpu_version, kernels_version, tvm_version
 from engine.errors import CompilerError
 from models.checkpoints import Checkpoint
 
@@ -89,19 +88,9 @@ def _describe(checkpoint: Checkpoint, height: int, width: int, target: GpuTarget
         "width": width,
         "target": target.identity(),
         "kernels": kernels_version(),
-        "gpu": _version(),
+        "gpu": gpu_version(),
         "tvm": tvm_version(),
     }
-
-
-@cache
-def _version() -> str:
-    """Changes whenever the source of this package does."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _read(folder: Path, expected: dict[str, Any], target: GpuTarget) -> dict[str, bytes] | str:
@@ -157,6 +146,7 @@ def _build(
             f"Cannot store the network in “{folder.parent}”: {error.strerror or error}. Make the folder writable and "
             "give it 50 MB, or set LITEPOSE_CACHE to another folder."
         ) from error
+    pruning.prune(pruning.survey(folder.parent), pruning.KEPT_S)
     progress(f"Built {name} in {seconds} s")
     return files
 

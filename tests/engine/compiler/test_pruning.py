@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.compiler import library, pruning
-from engine.compiler.versions import kernels_version, tvm_version
+from engine.compiler.versions import gpu_version, kernels_version, tvm_version
 from models import checkpoints
 
 KEY = "0123456789abcdef"
@@ -60,7 +60,12 @@ def test_a_current_network_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"tvm": "0.1"}, "TVM 0.1"), ({"kernels": "older"}, "version of the compiler"), ({"weights": "older"}, "weights")],
+    [
+        ({"tvm": "0.1"}, "TVM 0.1"),
+        ({"kernels": "older"}, "version of the compiler"),
+        ({"gpu": "older"}, "version of the compiler"),
+        ({"weights": "older"}, "weights"),
+    ],
 )
 def test_a_network_that_nothing_opens_any_more_goes(tmp_path: Path, change: dict[str, str], reason: str) -> None:
     folder = network(tmp_path, **change)
@@ -68,6 +73,11 @@ def test_a_network_that_nothing_opens_any_more_goes(tmp_path: Path, change: dict
     assert reason in entry.reason
     assert pruning.prune([entry]) == (1, entry.size)
     assert not folder.exists()
+
+
+def test_a_gpus_network_of_this_version_stays(tmp_path: Path) -> None:
+    network(tmp_path, "xs-64x64-mali-opencl", gpu=gpu_version())
+    assert [entry.reason for entry in pruning.survey(tmp_path)] == [""]
 
 
 def test_a_network_of_a_size_that_the_program_does_not_know_stays(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.compiler import library
+from engine.compiler import library, pruning
 from engine.compiler.folders import cache_folder
 from engine.compiler.gpu import presets, store
 from engine.compiler.gpu.memory import share
@@ -38,6 +38,16 @@ def test_a_network_is_built_once_and_its_source_can_be_read(checkpoint: Checkpoi
     (folder,) = cache_folder().iterdir()
     assert "__kernel" in (folder / "kernels.cl").read_text("utf-8")
     assert Program.from_json((folder / "program.json").read_text("utf-8")) == first.program
+
+
+def test_what_the_store_built_is_not_taken_for_old_until_its_sources_change(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obtain(checkpoint, [])
+    assert [entry.reason for entry in pruning.survey(cache_folder())] == [""]
+    monkeypatch.setattr(pruning, "gpu_version", lambda: "newer")
+    (entry,) = pruning.survey(cache_folder())
+    assert "version of the compiler" in entry.reason
 
 
 def test_each_target_has_its_own(checkpoint: Checkpoint) -> None:
