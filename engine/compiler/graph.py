@@ -16,7 +16,7 @@ from engine.compiler import packing
 from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
-from engine.compiler.kernels.emit import Tile, blocks, elements
+from engine.compiler.kernels.emit import Tile, blocks, elements, half_block
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
@@ -178,7 +178,9 @@ class GraphBuilder:
         op = Pointwise(x.channels, len(weight), pixels, residual is not None)
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: pointwise(op, tiling, lanes, name))
-        arguments = [x.value, packing.matrix(weight[:, :, 0, 0], tiling.tile.vectors, lanes), self._vector(bias)]
+        half = half_block(op.outputs, [op.inputs], lanes)
+        matrix = packing.matrix(weight[:, :, 0, 0], tiling.tile.vectors, lanes, half)
+        arguments = [x.value, matrix, self._vector(bias)]
         if residual is not None:
             arguments.append(residual.value)
         value = self._call(kernel, arguments, self._blocked(op.outputs, x.height, x.width))
@@ -209,11 +211,13 @@ class GraphBuilder:
 
     def _deconv_arguments(self, step: int, inputs: list[Features], tiling: DeconvTiling) -> list[Any]:
         scale, shift = self._weights.norm(f"deconv_bnrelu.{step}.0")
+        half = half_block(len(shift), [x.channels for x in inputs], self.core.lanes)
         weights = [
             packing.transposed(
                 self._weights.weight(f"{name}.{step}") * scale[None, :, None, None],
                 tiling.tile.vectors,
                 self.core.lanes,
+                half,
             )
             for name, _ in zip(("deconv_refined", "deconv_raw"), inputs)
         ]

@@ -45,13 +45,20 @@ def vector(values: Array, lanes: int) -> Array:
     return np.pad(values, (0, padded(len(values), lanes) - len(values)))
 
 
-def matrix(weight: Array, vectors: int, lanes: int) -> Array:
-    """(O, I) -> flat: groups of `vectors` blocks of output channels, each (I, vectors · lanes); the last group may be smaller."""
+def matrix(weight: Array, vectors: int, lanes: int, half: bool = False) -> Array:
+    """(O, I) -> flat: groups of `vectors` blocks of output channels, each (I, vectors · lanes); the last group may be smaller.
+
+    half: the last block has lanes / 2 outputs and is stored as (I / 2, lanes): each output's even and odd input channel.
+    """
     outputs, inputs = weight.shape
-    full = np.zeros((padded(outputs, lanes), inputs), np.float32)
-    full[:outputs] = weight
+    rest = outputs % lanes if half else 0
+    full = np.zeros((padded(outputs - rest, lanes), inputs), np.float32)
+    full[: outputs - rest] = weight[: outputs - rest]
     step = vectors * lanes
-    return np.concatenate([full[first : first + step].T.reshape(-1) for first in range(0, len(full), step)])
+    parts = [full[first : first + step].T.reshape(-1) for first in range(0, len(full), step)]
+    if rest:
+        parts.append(weight[-rest:].reshape(rest, -1, 2).transpose(1, 0, 2).reshape(-1))
+    return np.concatenate(parts)
 
 
 def depthwise(weight: Array, lanes: int) -> Array:
@@ -62,7 +69,7 @@ def depthwise(weight: Array, lanes: int) -> Array:
     return np.ascontiguousarray(full.reshape(-1, lanes, k * k).transpose(0, 2, 1))
 
 
-def transposed(weight: Array, vectors: int, lanes: int) -> Array:
+def transposed(weight: Array, vectors: int, lanes: int, half: bool = False) -> Array:
     """A 4×4 stride-2 transposed convolution (I, O, 4, 4) as four 2×2 convolutions: (4 parities, flat matrix of depth 4 · I).
 
     Output row 2y + a reads input rows y + a - 1 + dy, dy = 0 or 1, through kernel row 3 - a - 2 · dy; columns alike.
@@ -71,5 +78,5 @@ def transposed(weight: Array, vectors: int, lanes: int) -> Array:
     for a in range(2):
         for b in range(2):
             taps = [weight[:, :, 3 - a - 2 * dy, 3 - b - 2 * dx].T for dy in range(2) for dx in range(2)]
-            parities.append(matrix(np.concatenate(taps, axis=1), vectors, lanes))
+            parities.append(matrix(np.concatenate(taps, axis=1), vectors, lanes, half))
     return np.stack(parities)

@@ -8,7 +8,7 @@ from typing import Any
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling
 from engine.compiler.kernels.deconv import Deconv, DeconvTiling
 from engine.compiler.kernels.depthwise import Patch, ring_rows
-from engine.compiler.kernels.emit import Tile, blocks
+from engine.compiler.kernels.emit import Tile, blocks, half_block
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling
 from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling
@@ -184,9 +184,11 @@ def _(op: Stem, core: Core) -> StemTiling:
 
 @default.register
 def _(op: Bottleneck, core: Core) -> BottleneckTiling | None:
-    """None where two kernels are faster: what a task keeps must fit the second-level cache, and bands of rows must not
-    have to compute too much twice."""
+    """None where two kernels are faster: what a task keeps must fit the second-level cache, bands of rows must not have
+    to compute too much twice, and only the 1×1 kernel computes half a block of outputs as half a block."""
     inner, chosen = op.inner, whole_bottleneck(op, core)
+    if half_block(op.outputs, [inner.middle], core.lanes):
+        return None
     middle = blocks(inner.middle, core.lanes) * core.lanes
     ring = ring_rows(chosen.patch.rows, inner.kernel, inner.stride) * (inner.width + inner.kernel - 1)
     weights = inner.inputs + inner.kernel**2 + op.outputs

@@ -19,12 +19,14 @@ from engine.compiler.kernels.emit import (
     argument,
     blocks,
     clipped,
+    half_block,
+    over_groups,
     over_tiles,
     prim_func,
     scratch,
     zero_fill,
 )
-from engine.compiler.kernels.pointwise import weight_offset
+from engine.compiler.kernels.pointwise import half_weight_place, weight_offset
 
 TAPS = 4  # of one output parity: (dy, dx), each 0 or 1
 Store = Callable[[Expr, Expr, Expr, Expr, Expr], None]
@@ -59,11 +61,11 @@ class Upsampler:
         self.op, self.tile, self.lanes = op, tile, lanes
         self._in_blocks = [blocks(channels, lanes) for channels in op.inputs]
         self._out_blocks = blocks(op.outputs, lanes)
+        self._half = half_block(op.outputs, op.inputs, lanes)
+        stored = op.outputs if self._half else self._out_blocks * lanes
         area = op.height * op.width
         self._inputs = [argument(f"x{i}", (count, area, lanes)) for i, count in enumerate(self._in_blocks)]
-        self._weights = [
-            argument(f"w{i}", (4, self._out_blocks * lanes * TAPS * channels)) for i, channels in enumerate(op.inputs)
-        ]
+        self._weights = [argument(f"w{i}", (4, stored * TAPS * channels)) for i, channels in enumerate(op.inputs)]
         self._bias = argument("bias", (self._out_blocks * lanes,))
         self._rows: list[Any] = []
 
@@ -76,26 +78,23 @@ class Upsampler:
         for source, target, count in zip(self._inputs, self._rows, self._in_blocks):
             self._copy_rows(source, target, count, row)
 
-        def parity_of(first: Expr, vectors: int, parity_y: Expr, parity_x: Expr) -> None:
-            over_tiles(
-                self.op.width,
-                self.tile.pixels,
-                lambda start, pixels: self._tile(first, vectors, parity_y, parity_x, start, pixels, store),
-            )
-
-        def group(first: Expr, vectors: int) -> None:
+        def group(first: Expr, vectors: int, half: bool) -> None:
             with T.serial(0, 2) as parity_y, T.serial(0, 2) as parity_x:
-                parity_of(first, vectors, parity_y, parity_x)
+                over_tiles(
+                    self.op.width,
+                    self.tile.pixels,
+                    lambda start, pixels: self._tile(
+                        Registers(pixels, vectors, self.lanes, half), first, parity_y, parity_x, start, store
+                    ),
+                )
 
-        over_tiles(self._out_blocks, self.tile.vectors, group)
+        over_groups(self._out_blocks, self.tile.vectors, self._half, group)
 
-    def _tile(
-        self, first: Expr, vectors: int, parity_y: Expr, parity_x: Expr, start: Expr, pixels: int, store: Store
-    ) -> None:
-        acc = Registers(pixels, vectors, self.lanes)
+    def _tile(self, acc: Registers, first: Expr, parity_y: Expr, parity_x: Expr, start: Expr, store: Store) -> None:
         acc.fill(lambda p, j, v: self._bias[(first + j) * self.lanes + v])
         for source, weight, channels in zip(self._rows, self._weights, self.op.inputs):
             self._taps(acc, first, parity_y, parity_x, start, source, weight, channels)
+        acc.settle()
         with acc.each() as (p, j, v):
             store(first + j, parity_y, 2 * (start + p) + parity_x, v, clipped(acc[p, j, v], RELU))
 
@@ -110,16 +109,18 @@ class Upsampler:
         weight: Any,
         channels: int,
     ) -> None:
-        depth = TAPS * channels
+        depth, parity = TAPS * channels, parity_y * 2 + parity_x
         with T.serial(0, TAPS) as tap:
             row, column = parity_y + tap // 2, start + parity_x + tap % 2
+
+            def place(offset: Callable[..., Expr], k: Expr) -> Expr:
+                return offset(first, tap * channels + k, depth, acc.full, self.lanes)
+
             acc.contract(
                 channels,
                 lambda p, block, lane: source[block, row, column + p, lane],
-                lambda k, o: weight[
-                    parity_y * 2 + parity_x,
-                    weight_offset(first, tap * channels + k, depth, acc.vectors, self.lanes) + o,
-                ],
+                lambda k, o: weight[parity, place(weight_offset, k) + o],
+                lambda k: weight[parity, place(half_weight_place, k)],
             )
 
     def _copy_rows(self, source: Any, target: Any, count: int, row: Expr) -> None:

@@ -6,7 +6,7 @@ The kernels are plain loop nests; an accumulator is a small local buffer that is
 LLVM keeps it in registers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ RELU = (0.0, None)
 Clip = tuple[float, float | None]  # lowest and highest value; None: no highest
 # Input channels whose multiply-adds are unrolled together. With more, LLVM loads ahead until it runs out of registers.
 UNROLL = 4
+WIDER = {"float16": "float32", "float32": "float64"}
 _ELEMENTS: ContextVar[str] = ContextVar("elements", default="float32")
 
 
@@ -93,17 +94,34 @@ def zero_fill(buffer: Any, lanes: int, *index: Expr) -> None:
         T.buffer_store(buffer, constant(0), [*index, v])
 
 
-class Registers:
-    """`pixels` × `vectors` accumulators of `lanes` elements."""
+def half_block(outputs: int, depths: Iterable[int], lanes: int) -> bool:
+    """Whether a matrix product's last block of outputs is half full and computed as half a block, see `Registers`.
+    depths: input channels of each contraction into it."""
+    return lanes >= 8 and outputs % lanes == lanes // 2 and not any(depth % 2 for depth in depths)
 
-    def __init__(self, pixels: int, vectors: int, lanes: int) -> None:
-        self.pixels, self.vectors, self.lanes = pixels, vectors, lanes
+
+class Registers:
+    """`pixels` × `vectors` accumulators of `lanes` elements.
+
+    half: the last vector has lanes / 2 outputs only. Its lane 2i sums output i over the even input channels and lane 2i + 1
+    over the odd ones, so that half a block takes half the multiply-adds; `settle` adds the two.
+    """
+
+    def __init__(self, pixels: int, vectors: int, lanes: int, half: bool = False) -> None:
+        self.pixels, self.vectors, self.lanes, self.half = pixels, vectors, lanes, half
+        self.full = vectors - half
         self.buffer = registers(pixels * vectors * lanes)
+        self._start: Callable[[Expr, Expr, Expr], Expr] = lambda p, j, v: constant(0)
 
     @contextmanager
     def each(self) -> Iterator[tuple[Expr, Expr, Expr]]:
         """Loops over pixel p, vector j and lane v."""
-        with T.unroll(0, self.pixels) as p, T.unroll(0, self.vectors) as j, T.vectorized(0, self.lanes) as v:
+        with self._loops(self.vectors) as places:
+            yield places
+
+    @contextmanager
+    def _loops(self, vectors: int) -> Iterator[tuple[Expr, Expr, Expr]]:
+        with T.unroll(0, self.pixels) as p, T.unroll(0, vectors) as j, T.vectorized(0, self.lanes) as v:
             yield p, j, v
 
     def __getitem__(self, place: tuple[Expr, Expr, Expr]) -> Expr:
@@ -117,24 +135,72 @@ class Registers:
         return (p * self.vectors + j) * self.lanes + v
 
     def fill(self, value: Callable[[Expr, Expr, Expr], Expr]) -> None:
-        with self.each() as (p, j, v):
+        self._start = value
+        with self._loops(self.full) as (p, j, v):
             self[p, j, v] = value(p, j, v)
+        if self.half:
+            with T.unroll(0, self.pixels) as p, T.vectorized(0, self.lanes) as v:
+                self[p, self.full, v] = constant(0)
 
     def multiply_add(self, x: Callable[[Expr], Expr], weight: Callable[[Expr], Expr]) -> None:
         """Adds x(pixel) · weight(offset), the outer product of one input channel; offset = vector · lanes + lane."""
-        with self.each() as (p, j, v):
+        with self._loops(self.full) as (p, j, v):
             self[p, j, v] = self[p, j, v] + x(p) * weight(j * self.lanes + v)
 
-    def contract(self, depth: int, x: Callable[[Expr, Expr, Expr], Expr], weight: Callable[[Expr, Expr], Expr]) -> None:
-        """Adds Σ_k x(pixel, block, lane) · weight(k, offset) over `depth` input channels, k = block · lanes + lane."""
+    def contract(
+        self,
+        depth: int,
+        x: Callable[[Expr, Expr, Expr], Expr],
+        weight: Callable[[Expr, Expr], Expr],
+        half_weight: Callable[[Expr], Expr] | None = None,
+    ) -> None:
+        """Adds Σ_k x(pixel, block, lane) · weight(k, offset) over `depth` input channels, k = block · lanes + lane.
+
+        half_weight(k): the half block's vector, for the input channels k and k + 1 in turn.
+        """
+
+        def channels(block: Expr, first: Expr, count: int) -> None:
+            with T.unroll(0, count) as step:
+                lane = first + step
+                self.multiply_add(lambda p: x(p, block, lane), lambda o: weight(block * self.lanes + lane, o))
+            if self.half and half_weight:
+                with T.unroll(0, count // 2) as step:
+                    lane = first + 2 * step
+                    self._multiply_add_pair(
+                        lambda p: x(p, block, T.ramp(lane, 1, 2)), half_weight(block * self.lanes + lane)
+                    )
+
         full, rest = divmod(depth, self.lanes)
         if full:
-            with T.serial(0, full) as block, T.serial(0, self.lanes // UNROLL) as part, T.unroll(0, UNROLL) as step:
-                lane = part * UNROLL + step
-                self.multiply_add(lambda p: x(p, block, lane), lambda o: weight(block * self.lanes + lane, o))
+            with T.serial(0, full) as block, T.serial(0, self.lanes // UNROLL) as part:
+                channels(block, part * UNROLL, UNROLL)
         if rest:
-            with T.unroll(0, rest) as lane:
-                self.multiply_add(lambda p: x(p, full, lane), lambda o: weight(full * self.lanes + lane, o))
+            channels(full, 0, rest)
+
+    def _multiply_add_pair(self, x: Callable[[Expr], Expr], weight: Expr) -> None:
+        """x(pixel): two neighbouring input channels; as one number of twice the width they fill a register by a broadcast."""
+        kind = _ELEMENTS.get()
+        with T.unroll(0, self.pixels) as p:
+            pair = T.reinterpret(WIDER[kind], x(p))
+            pairs = T.reinterpret(f"{kind}x{self.lanes}", T.Broadcast(pair, self.lanes // 2))
+            T.buffer_store(self.buffer, self.buffer[self._last(p)] + pairs * weight, [self._last(p)])
+
+    def settle(self) -> None:
+        """To be called between the last `contract` and the first use; the half block's other lanes become zeros."""
+        if not self.half:
+            return
+        zeros = T.Broadcast(constant(0), self.lanes)
+        rest = [self.lanes] * (self.lanes // 2)
+        with T.unroll(0, self.pixels) as p:
+            sums = [self.buffer[self._last(p)], zeros]
+            even, odd = (T.Shuffle(sums, [*range(first, self.lanes, 2), *rest]) for first in (0, 1))
+            T.buffer_store(self.buffer, even + odd, [self._last(p)])
+            with T.vectorized(0, self.lanes) as v:
+                place = p, self.full, v
+                self[place] = self[place] + self._start(*place)
+
+    def _last(self, p: Expr) -> Expr:
+        return T.ramp((p * self.vectors + self.full) * self.lanes, 1, self.lanes)
 
 
 def over_tiles(length: int, step: int, body: Callable[[Expr, int], None]) -> None:
@@ -145,6 +211,16 @@ def over_tiles(length: int, step: int, body: Callable[[Expr, int], None]) -> Non
             body(t * step, step)
     if rest:
         body(full * step, rest)
+
+
+def over_groups(count: int, step: int, half: bool, body: Callable[[Expr, int, bool], None]) -> None:
+    """Covers `count` blocks of outputs in groups of `step`: body(first, blocks, whether the last of them is a half block)."""
+    groups = (count - half) // step
+    if groups:
+        with T.serial(0, groups) as group:
+            body(group * step, step, False)
+    if count > groups * step:
+        body(groups * step, count - groups * step, half)
 
 
 def over_vectors(length: int, lanes: int, vectors: int, body: Callable[[Expr, int], None]) -> None:
