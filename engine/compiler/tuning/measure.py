@@ -1,6 +1,7 @@
 """Timing of single kernels, on this machine or on a board behind TVM's RPC server."""
 
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from engine.compiler.targets import Target
 from engine.errors import CompilerError
 
 ROUNDS, REPEATS = 12, 3  # candidates take turns, so that what slows the machine for a while slows all of them
-SESSION_S = 600
+# A server ends a session, however busy, when it is this old: so that a program that hangs does not keep a board. A search
+# takes longer, and opens the next one before.
+SESSION_S, RENEWED_S = 600.0, 300.0
 Connect = Callable[[], Any]  # -> tvm.rpc.RPCSession
 
 
@@ -37,10 +40,15 @@ class Stopwatch:
     def __init__(self, target: Target, connect: Connect | None = None) -> None:
         self._target, self._connect = target, connect
         self._tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
-        self._session = self._reach() if connect else None
+        self._session: Any = None
+        self._opened = 0.0
+        self._uploads = 0
+        if connect:
+            self._session = self._reach()
 
     def _reach(self) -> Any:
         assert self._connect
+        self._opened = time.monotonic()
         try:
             return self._connect()
         except Exception as error:  # TVM raises RuntimeError, socket errors and its own kinds
@@ -58,6 +66,9 @@ class Stopwatch:
             }
             library = tvm.compile(tvm.IRModule(named), target=self._tvm_target)
             library.export_library(str(path), fcompile=linker(self._target.triple))
+            if self._session is not None and time.monotonic() - self._opened > RENEWED_S:
+                self._session = None  # a server has one session at a time
+                self._session = self._reach()
             try:
                 return self._run(path, list(named), kernels[0])
             except CompilerError:
@@ -74,8 +85,12 @@ class Stopwatch:
         if self._session is None:
             module, device, function = tvm.runtime.load_module(str(path)), tvm.cpu(0), tvm.get_global_func
         else:
-            self._session.upload(bytearray(path.read_bytes()), target=path.name)
-            module, device = self._session.load_module(path.name), self._session.cpu(0)
+            # Never under the name of an earlier library: the board may still have that one's pages mapped.
+            self._uploads += 1
+            name = f"{self._uploads}-{path.name}"
+            self._session.upload(bytearray(path.read_bytes()), target=name)
+            module, device = self._session.load_module(name), self._session.cpu(0)
+            self._session.remove(name)
             function = self._session.get_function
         function("runtime.config_threadpool")(1, self._target.threads)
         arguments = [tvm.runtime.tensor(values, device) for values in _arguments(like)]
