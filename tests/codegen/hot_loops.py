@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.codegen.assembly import Loop, functions, innermost_loops
+from tests.codegen.assembly import Instruction, Loop, functions, innermost_loops
 
 SHARE, RATIO = 0.6, 1.3
 LEAST = 8  # multiply-adds that make a loop worth looking at
@@ -39,10 +39,7 @@ def main() -> int:
     header = f"{'kernel':<24}{'instr':>6}{'fmla':>6}{'share':>7}{'loads':>7}{'stores':>7}{'stack':>6}"
     print(header + (f"{'cycles':>8}{'per fmla':>10}{'of limit':>10}" if cpu else ""))
     for kernel, instructions in functions(args.library).items():
-        if not kernel.endswith("_compute_"):
-            continue
-        loops = [loop for loop in innermost_loops(kernel, instructions) if loop.fmas >= LEAST]
-        loops.sort(key=lambda loop: -loop.fmas)
+        loops = hottest(kernel, instructions)
         for loop in loops if args.all else loops[:1]:
             line, fits = judged(loop, cpu, limit)
             print(line + ("" if fits else "  misses"))
@@ -50,6 +47,14 @@ def main() -> int:
     if cpu:
         print(f"limit of {cpu}: {limit:.2f} cycles for a multiply-add of four floats, as LLVM's model has it")
     return 0 if good else 1
+
+
+def hottest(function: str, instructions: list[Instruction]) -> list[Loop]:
+    """A kernel's innermost loops with many multiply-adds, those with most of them first; none of another function."""
+    if not function.endswith("_compute_"):
+        return []
+    loops = [loop for loop in innermost_loops(function, instructions) if loop.fmas >= LEAST]
+    return sorted(loops, key=lambda loop: -loop.fmas)
 
 
 def judged(loop: Loop, cpu: str | None, limit: float) -> tuple[str, bool]:

@@ -20,9 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from engine.compiler import records, targets
 from tests.emulation.machine import Machine, make
@@ -62,7 +61,7 @@ def main() -> int:
         stack.enter_context(_running([machine.python, *server], log))
         _wait_for(lambda: "bind to" in log.read_text(), "the emulated server to start", START_S)
         time.sleep(1)  # it says so a moment before it listens
-        command = [sys.executable, "-u", ROOT / "main.py", "tune", "--target", TARGET, "--size", "xs"]
+        command: list[str | Path] = [sys.executable, "-u", ROOT / "main.py", "tune", "--target", TARGET, "--size", "xs"]
         command += ["--input", SHAPE, "--threads", str(THREADS), *where]
         return 0 if _interrupted(command, file) and _used(file) else 1
 
@@ -74,7 +73,7 @@ def _install(machine: Machine) -> None:
         machine.install("pip", *needed, *SERVER_PACKAGES)
 
 
-def _interrupted(command: list[Any], file: Path) -> bool:
+def _interrupted(command: list[str | Path], file: Path) -> bool:
     """Whether a killed search goes on where it was. Prints what both say."""
     with _running(command, file.parent.parent / "first.log") as search:
         _wait_for(lambda: len(_entries(file)) >= 1, "the first operator", OPERATOR_S, search)
@@ -95,7 +94,17 @@ def _interrupted(command: list[Any], file: Path) -> bool:
 def _used(file: Path) -> bool:
     """Whether the next compile takes the records."""
     exported = file.parent.parent / "exported"
-    command = [sys.executable, ROOT / "main.py", "compile", "--target", TARGET, "--size", "xs", "--input", SHAPE]
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "main.py",
+        "compile",
+        "--target",
+        TARGET,
+        "--size",
+        "xs",
+        "--input",
+        SHAPE,
+    ]
     command += ["--threads", str(THREADS), "--export", str(exported)]
     subprocess.run(command, check=True)
     tuned = targets.load(TARGET, THREADS, here=False)
@@ -114,7 +123,7 @@ def _entries(file: Path) -> records.Entries:
 
 
 @contextlib.contextmanager
-def _running(command: list[Any], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def _running(command: Sequence[str | Path], log: Path) -> "Iterator[subprocess.Popen[bytes]]":
     """A process with all that it starts, until the end of the block."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as file:
@@ -129,7 +138,9 @@ def _running(command: list[Any], log: Path) -> "Iterator[subprocess.Popen[bytes]
             process.wait()
 
 
-def _wait_for(condition: Any, what: str, most_s: float, process: "subprocess.Popen[bytes] | None" = None) -> None:
+def _wait_for(
+    condition: Callable[[], bool], what: str, most_s: float, process: "subprocess.Popen[bytes] | None" = None
+) -> None:
     started = time.monotonic()
     while not condition():
         if process and process.poll() is not None:
