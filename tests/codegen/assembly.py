@@ -87,7 +87,8 @@ def functions(library: Path) -> dict[str, list[Instruction]]:
     """Of a shared library, by name. Ends the program where llvm-objdump is missing."""
     if not shutil.which("llvm-objdump"):
         sys.exit("Disassembling needs LLVM: sudo apt install llvm")
-    command = ["llvm-objdump", "-d", "--no-show-raw-insn", library]
+    # Without its name, arithmetic of halves is shown as unknown.
+    command = ["llvm-objdump", "-d", "--no-show-raw-insn", "--mattr=+fullfp16,+dotprod", library]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, list[Instruction]] = {}
     current: list[Instruction] = []

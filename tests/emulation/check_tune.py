@@ -49,17 +49,17 @@ def main() -> int:
         file = Path(place) / "tuning" / records.file_name(TARGET)
         port = _free_port()
         if args.tracker:
-            tracker = [sys.executable, "-m", "tvm.exec.rpc_tracker", "--host", "127.0.0.1", "--port", str(port)]
+            tracker = [sys.executable, "-m", "tvm.exec.rpc_tracker", "--host", "127.0.0.1", *_at(port)]
             stack.enter_context(_running(tracker, Path(place) / "tracker.log"))
-            _wait_for(lambda: _listens(port), "TVM's tracker to listen", START_S)
+            _wait_for(lambda: _listens(port), "TVM's tracker", START_S)
             where = ["--tracker", f"127.0.0.1:{port}", "--key", KEY]
-            server = [*SERVER, "--port", str(_free_port()), "--tracker", f"127.0.0.1:{port}", "--key", KEY]
+            server = [*SERVER, *_at(_free_port()), "--tracker", f"127.0.0.1:{port}", "--key", KEY]
         else:
             where = ["--rpc", f"127.0.0.1:{port}"]
-            server = [*SERVER, "--port", str(port)]
+            server = [*SERVER, *_at(port)]
         log = Path(place) / "server.log"
-        stack.enter_context(_running([machine.python, *server], log))
-        _wait_for(lambda: "bind to" in log.read_text(), "the emulated server to start", START_S)
+        board = stack.enter_context(_running([machine.python, *server], log))
+        _wait_for(lambda: "INFO bind to" in log.read_text(), "the emulated server", START_S, board, log)
         time.sleep(1)  # it says so a moment before it listens
         command: list[str | Path] = [sys.executable, "-u", ROOT / "main.py", "tune", "--target", TARGET, "--size", "xs"]
         command += ["--input", SHAPE, "--threads", str(THREADS), *where]
@@ -75,13 +75,14 @@ def _install(machine: Machine) -> None:
 
 def _interrupted(command: list[str | Path], file: Path) -> bool:
     """Whether a killed search goes on where it was. Prints what both say."""
-    with _running(command, file.parent.parent / "first.log") as search:
-        _wait_for(lambda: len(_entries(file)) >= 1, "the first operator", OPERATOR_S, search)
+    log = file.parent.parent / "first.log"
+    with _running(command, log) as search:
+        _wait_for(lambda: len(_entries(file)) >= 1, "the first operator", OPERATOR_S, search, log)
         time.sleep(3)  # into the next one
         os.killpg(search.pid, signal.SIGKILL)
         search.wait()
     before = _entries(file)
-    print(f"killed after {len(before)} operators:\n{(file.parent.parent / 'first.log').read_text()}", flush=True)
+    print(f"killed after {len(before)} operators:\n{log.read_text()}", flush=True)
     done = subprocess.run([*command, "--minutes", "0.01"], capture_output=True, text=True, check=False)
     print(f"started again:\n{done.stdout}{done.stderr}", flush=True)
     after = _entries(file)
@@ -139,15 +140,24 @@ def _running(command: Sequence[str | Path], log: Path) -> "Iterator[subprocess.P
 
 
 def _wait_for(
-    condition: Callable[[], bool], what: str, most_s: float, process: "subprocess.Popen[bytes] | None" = None
+    condition: Callable[[], bool],
+    what: str,
+    most_s: float,
+    process: "subprocess.Popen[bytes] | None" = None,
+    log: Path | None = None,
 ) -> None:
+    """Ends the program, with the log, where it takes too long or the process ends."""
     started = time.monotonic()
     while not condition():
-        if process and process.poll() is not None:
-            sys.exit(f"The search ended before {what}.")
-        if time.monotonic() - started > most_s:
-            sys.exit(f"Waited {most_s:.0f} s in vain for {what}.")
+        ended = process is not None and process.poll() is not None
+        if ended or time.monotonic() - started > most_s:
+            sys.exit(f"Waited in vain for {what}.\n{log.read_text() if log else ''}")
         time.sleep(1)
+
+
+def _at(port: int) -> list[str]:
+    """Options of TVM's servers: this port and no other."""
+    return ["--port", str(port), "--port-end", str(port + 1)]
 
 
 def _free_port() -> int:
