@@ -7,7 +7,7 @@ import numpy as np
 
 # Memory is judged from so many minutes on: a short run is still filling caches.
 MEMORY_MINUTES = 10
-MOST_GROWTH = 0.03
+MOST_GROWTH = 0.05
 
 
 @dataclass(frozen=True)

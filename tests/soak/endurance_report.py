@@ -20,7 +20,15 @@ def save_plot(figures: Figures, path: Path) -> None:
     memory, latency, handles, results = figure.subplots(4, 1, sharex=True)
 
     def curve(axis, name: str, label: str = "", **style) -> None:  # type: ignore[no-untyped-def]
-        axis.plot(minutes, [getattr(row, name) for row in figures.minutes], label=label, linewidth=1.3, **style)
+        axis.plot(
+            minutes,
+            [getattr(row, name) for row in figures.minutes],
+            label=label,
+            linewidth=1.3,
+            marker=".",
+            markersize=3,
+            **style,
+        )
 
     curve(memory, "memory_mib")
     memory.set_ylabel("memory of its own\nMiB")
