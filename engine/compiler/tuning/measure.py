@@ -17,7 +17,7 @@ from engine.errors import CompilerError
 ROUNDS, REPEATS = 12, 3  # candidates take turns, so that what slows the machine for a while slows all of them
 # A server ends a session, however busy, when it is this old: so that a program that hangs does not keep a board. A search
 # takes longer, and opens the next one before.
-SESSION_S, RENEWED_S = 600.0, 300.0
+SESSION_S, RENEWED_S = 3600.0, 1800.0
 Connect = Callable[[], Any]  # -> tvm.rpc.RPCSession
 
 
