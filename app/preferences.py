@@ -129,7 +129,7 @@ def load(path: Path) -> tuple[Preferences, str | None]:
         return Preferences(), _set_aside(path, str(error))
     try:
         return _parse(yaml.safe_load(text)), None
-    except (PreferencesError, yaml.YAMLError) as error:
+    except (PreferencesError, ValueError, RecursionError, yaml.YAMLError) as error:
         return Preferences(), _set_aside(path, " ".join(str(error).split()))
 
 

@@ -179,7 +179,7 @@ class PreferencesDialog(QDialog):
         box.setRange(least, most)
         box.setValue(value)
         box.setMinimumWidth(FIELD_WIDTH)
-        box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         timer = QTimer(box)
         timer.setSingleShot(True)
         timer.setInterval(STILL_MS)
@@ -220,7 +220,7 @@ def _page() -> tuple[QWidget, QFormLayout]:
     form.setContentsMargins(8, 18, 8, 8)
     form.setHorizontalSpacing(18)
     form.setVerticalSpacing(12)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     return page, form
 

@@ -31,7 +31,7 @@ class SizeChoice(QObject):
         known = {size.name: size for size in sizes.find(self._store.current.measured_ms)}
         if name not in known or not known[name].available:
             how = sizes.HOW_TO_GET.format(size=name)
-            text = translate("SizeChoice", "There are no weights for size {size} yet. Get them with: {how}")
+            text = translate("SizeChoice", "There are no weights for size {size} yet. Get them with:\n{how}")
             self._stage.toast(text.format(size=name.upper(), how=how), kind="warning")
             return
         if not self._worker.active:

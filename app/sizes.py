@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QComboBox, QStyle, QStyledItemDelegate, QStyleOption
 from models import architecture, manifest
 from models.manifest import Figure
 
-HOW_TO_GET = "main.py models import FILE --size {size}   ·   main.py train --size {size}"
+HOW_TO_GET = "main.py models import FILE --size {size}\nmain.py train --size {size}"
 DETAIL_ROLE = Qt.ItemDataRole.UserRole + 1
 ROW_HEIGHT, POPUP_WIDTH = 48, 330
 
@@ -51,7 +51,7 @@ class SizePicker(QComboBox):
         view = self.view()
         if view is not None:
             view.setMinimumWidth(POPUP_WIDTH)
-        self.setMinimumWidth(78)
+        self.setFixedWidth(84)  # its rows are wide, its own texts are not
         self.activated.connect(self._choose)
 
     def show_sizes(self, sizes: list[Size]) -> None:
@@ -66,7 +66,7 @@ class SizePicker(QComboBox):
             item.setData(self.detail(size), DETAIL_ROLE)
             item.setData(f"{size.name.upper()}: {self.detail(size)}", Qt.ItemDataRole.AccessibleTextRole)
             item.setEnabled(size.available)
-            how = HOW_TO_GET.format(size=size.name).replace("   ·   ", "\n")
+            how = HOW_TO_GET.format(size=size.name)
             item.setToolTip("" if size.available else self.tr("No weights yet. Get them with") + "\n" + how)
         self._items.setRowCount(len(sizes))
 

@@ -57,7 +57,7 @@ class StatisticsPanel(QWidget):
         self._facts = QFormLayout()
         self._facts.setHorizontalSpacing(14)
         self._facts.setVerticalSpacing(5)
-        self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self._values: dict[str, QLabel] = {}
 
         copy = QPushButton(self.tr("Copy as text"))

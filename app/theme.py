@@ -97,6 +97,7 @@ QToolButton[flat="true"]:hover { background: $hover; }
 QToolButton[flat="true"]:checked { background: $pressed; }
 QToolButton[flat="true"]:focus { border: 1px solid $accent; }
 
+QSpinBox, QDoubleSpinBox { min-height: 28px; padding: 0 8px; }
 QSpinBox::up-button, QSpinBox::down-button { border: none; background: transparent; width: 24px; height: 15px;
     subcontrol-origin: border; }
 QSpinBox::up-button { subcontrol-position: top right; }

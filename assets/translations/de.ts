@@ -839,8 +839,10 @@
         <translation>Für die Größe {size} gibt es keine Gewichte mehr. Statt ihrer läuft {other}.</translation>
     </message>
     <message>
-        <source>There are no weights for size {size} yet. Get them with: {how}</source>
-        <translation>Für die Größe {size} gibt es noch keine Gewichte. So bekommen Sie sie: {how}</translation>
+        <source>There are no weights for size {size} yet. Get them with:
+{how}</source>
+        <translation>Für die Größe {size} gibt es noch keine Gewichte. So bekommen Sie sie:
+{how}</translation>
     </message>
 </context>
 <context>
