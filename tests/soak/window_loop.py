@@ -23,16 +23,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psutil
 
 from tests.soak.changes import make_clip, make_weights
-from tests.soak.faults import left_behind
-
-if TYPE_CHECKING:
-    pass
 
 SHAPES = ((720, 720), (640, 480), (1920, 1080))  # (width, height): two more of the network's input shapes, and none
 PATIENCE_S = 180.0
@@ -197,7 +193,7 @@ class WindowLoop:
         if plot is not None:
             save_plot(samples, plot)
         self.window.close()
-        return 0 if after[0] <= at_rest[0] and after[1] <= at_rest[1] else 1
+        return 0 if after.threads <= at_rest.threads and after.files <= at_rest.files else 1
 
     def wait(self, seconds: float, sample: Callable[[], None] | None = None) -> None:
         end = time.monotonic() + seconds
@@ -222,8 +218,8 @@ class WindowLoop:
                 raise SystemExit(f"the session is {self.window.worker.session.state}. {self.problems}")
             self.wait(0.05)
 
-    def at_rest(self) -> tuple[int, int]:
-        """Threads and open files with the first size on the bundled clip and nothing else going on."""
+    def at_rest(self) -> Sample:
+        """With the first size on the bundled clip and nothing else going on: what was left behind shows here."""
         if self.window.capture.recording:
             self.window.capture.toggle()
         self.store.change(threads=0, input_mode="auto")
@@ -234,12 +230,15 @@ class WindowLoop:
         self.wait(5.0)
         self.settle()
         self.tidy()
-        # The thread that looks for cameras comes and goes.
+        self.store.change(panel=False)
+        self.window.resize(1280, 800)
+        gc.collect()
+        # The thread that looks for cameras comes and goes, and so do frames.
         seen = []
-        for _ in range(5):
+        for _ in range(10):
             self.wait(0.7)
-            seen.append(left_behind(self.process))
-        return min(threads for threads, _ in seen), min(files for _, files in seen)
+            seen.append(self.sample(0.0))
+        return Sample(*(min(values) for values in zip(*map(astuple, seen))))
 
     def tidy(self) -> None:
         """Recordings would fill the disk."""
@@ -304,7 +303,7 @@ def kinds_of_objects() -> Counter[str]:
     return Counter(f"{type(thing).__module__}.{type(thing).__qualname__}" for thing in gc.get_objects())
 
 
-def conclude(samples: list[Sample], seconds: float, before: tuple[int, int], after: tuple[int, int]) -> None:
+def conclude(samples: list[Sample], seconds: float, before: Sample, after: Sample) -> None:
     times = np.array([sample.seconds for sample in samples])
     for name in ("memory", "used"):
         sizes = np.array([getattr(sample, name) for sample in samples])
@@ -319,7 +318,11 @@ def conclude(samples: list[Sample], seconds: float, before: tuple[int, int], aft
                 f"{name} {early.mean():.0f} → {late.mean():.0f} MiB ({growth:+.1%}) from the middle third to the last "
                 f"sixth, {slope:+.0f} MiB an hour"
             )
-    print(f"at rest: threads {before[0]} → {after[0]}, open files {before[1]} → {after[1]}")
+    print(
+        f"at rest: {before.memory:.0f} → {after.memory:.0f} MiB, of which malloc had handed out {before.used:.1f} → "
+        f"{after.used:.1f}; threads {before.threads} → {after.threads}, open files {before.files} → {after.files}, "
+        f"objects of the window {before.objects} → {after.objects}"
+    )
 
 
 def save_plot(samples: list[Sample], path: Path) -> None:
