@@ -56,7 +56,10 @@ class FrameRecord:
     @classmethod
     def parse(cls, line: str) -> "FrameRecord":
         """Raises ValueError, saying what is wrong with the line."""
-        record = json.loads(line)
+        try:
+            record = json.loads(line)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
         if not isinstance(record, dict):
             raise ValueError("it is not an object")
         for key in ("frame", "time_s", "source", "people"):

@@ -78,7 +78,7 @@ def read(folder: Path = FOLDER) -> dict[str, Weights]:
         return {str(size): _weights(str(size), entry, folder) for size, entry in (content or {}).items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
         raise WeightsError(
             f"The list of weights “{path}” cannot be read: {error!r}. Install the program again."
         ) from error

@@ -77,7 +77,7 @@ class Description:
                 tuple(_shape(text) for text in content["networks"]),
                 {str(key): str(value) for key, value in content["weights"].items()},
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CompilerError(f"“{path}” cannot be read: {error!r}. Export the folder again.") from error
 
     def fault_here(self) -> str | None:

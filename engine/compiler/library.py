@@ -25,7 +25,10 @@ def describe(folder: Path, metadata: dict[str, Any]) -> None:
 
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Raises OSError or ValueError where there is none that can be read."""
-    stored = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    try:
+        stored = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if not isinstance(stored, dict):
         raise ValueError("no dictionary")
     return stored

@@ -45,7 +45,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
     except OSError as error:
         raise DataError(f"Cannot read the annotations “{path}”: {error}.") from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, RecursionError) as error:
         raise DataError(f"“{path}” is no JSON: {error}.") from error
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise DataError(f"“{path}” is no COCO annotation file: it has no “images” and “annotations”.")

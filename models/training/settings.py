@@ -124,7 +124,7 @@ def load(path: Path) -> Settings:
     """Reads a run's settings. Raises TrainingError with the key that is wrong."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise TrainingError(f"Cannot read the training settings “{path}”: {error}.") from error
     result = _build(Settings, content, str(path))
     assert isinstance(result, Settings)

@@ -68,7 +68,7 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str) -> "Program":
-        """Raises ValueError, KeyError or TypeError where the text is no program."""
+        """Raises ValueError, KeyError, TypeError or RecursionError where the text is no program."""
         content: dict[str, Any] = json.loads(text)
         return cls(
             {name: Grid(_extent(grid["groups"]), _extent(grid["items"])) for name, grid in content["kernels"].items()},

@@ -217,7 +217,7 @@ def _read(text: str, threads: int | None) -> Target:
 def _from_file(path: Path, threads: int | None) -> Target:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise CompilerError(f"The target “{path}” cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise CompilerError(f"The target “{path}” has no keys. Take one of {FOLDER} as an example.")
