@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 MOST_CLIENTS = 8
 QUALITY = 80
+# Connections that have not asked for anything yet among them; each costs a thread.
+MOST_CONNECTIONS = 32
+# A whole request must have come by then, however steadily its bytes drip in.
+REQUEST_S = 5.0
 # A client that takes none of a picture for so long is dropped.
 SEND_TIMEOUT_S = 2.0
 BOUNDARY = "picture"
@@ -130,6 +135,42 @@ class _Server(ThreadingHTTPServer):
     block_on_close = True
     # On Windows, reusing an address would let two servers have the same port.
     allow_reuse_address = False
+    # Of connections that wait to be accepted. The usual five let a crowd keep a new client out for seconds.
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._since_s: dict[Any, float] = {}
+        self._lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            room = len(self._since_s) < MOST_CONNECTIONS
+            if room:
+                self._since_s[request] = time.monotonic()
+        if room:
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._since_s.pop(request, None)
+        super().shutdown_request(request)
+
+    def asked(self, request: Any) -> None:
+        """Its request is complete; from now on only sending is timed."""
+        with self._lock:
+            if request in self._since_s:
+                self._since_s[request] = float("inf")
+
+    def service_actions(self) -> None:
+        """Ten times a second: cuts off who does not come to the point."""
+        latest_s = time.monotonic() - REQUEST_S
+        with self._lock:
+            late = [request for request, since_s in self._since_s.items() if since_s < latest_s]
+        for request in late:
+            _cut(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("a client of the picture stream went away", exc_info=True)
@@ -137,11 +178,13 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     owner: MjpegServer
+    server: _Server
     timeout = SEND_TIMEOUT_S
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self.close_connection = True
+        self.server.asked(self.connection)
         headers = {name: self.headers.get(name) for name in ("Host", "Origin")}
         refusal = self.owner.access.refusal(self.path, headers)
         what = self.path.split("/")[2:]

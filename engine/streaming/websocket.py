@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 MOST_CLIENTS = 8
 # A client that is this many frames behind is dropped: two seconds at 30 frames a second.
 MOST_WAITING = 60
+# Clients have nothing to say.
+LONGEST_MESSAGE = 1024
 
 
 class KeypointServer(Sink):
@@ -43,6 +45,7 @@ class KeypointServer(Sink):
                 compression=None,
                 process_request=self._check,
                 ping_interval=None,
+                max_size=LONGEST_MESSAGE,
                 close_timeout=0.5,
                 logger=logger.getChild("server"),
             )
@@ -100,6 +103,9 @@ class KeypointServer(Sink):
         """One client, in its own thread."""
         lines: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
         with self._lock:
+            # Many may have been let in at the same moment.
+            if self._closed or len(self._clients) >= MOST_CLIENTS:
+                return
             self._clients[connection] = lines
         try:
             while (line := lines.get()) is not None:
