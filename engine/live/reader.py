@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from engine.errors import SourceError
+from engine.live.heaps import give_back
 from engine.live.playback import Playback
 from engine.live.results import Passage
 from engine.sources import Source, SourceSettings
@@ -114,6 +115,7 @@ class Reader(threading.Thread):
                     self._read(source)
             finally:
                 source.close()
+                give_back()
         except Exception as error:
             if self.abandoned():
                 logger.debug("an abandoned source ended with: %s", error)
