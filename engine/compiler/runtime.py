@@ -21,13 +21,20 @@ POOLED = 2  # the virtual machine's allocator that reuses memory
 ALIGNMENT = 64  # bytes; the kernels load whole vectors
 
 
+def allow_all_threads() -> None:
+    """To be called before TVM's pool of workers starts, so that it can be given as many as there are hardware threads.
+
+    By itself it takes half of them on x86, and pins its workers, which would then fight with the threads that capture, draw
+    and paint.
+    """
+    os.environ.setdefault("TVM_NUM_THREADS", str(os.cpu_count() or 1))
+    os.environ.setdefault("TVM_BIND_THREADS", "0")
+
+
 @cache
 def load_runtime() -> Any:
     """The FFI module, with TVM's runtime library loaded into it."""
-    # The pool counts hardware threads and halves them on x86; `_use_threads` decides. Pinned workers would fight with the
-    # threads that capture, draw and paint.
-    os.environ.setdefault("TVM_NUM_THREADS", str(os.cpu_count() or 1))
-    os.environ.setdefault("TVM_BIND_THREADS", "0")
+    allow_all_threads()
     tvm_ffi = ffi.load()
     spec = importlib.util.find_spec("tvm")
     places = list(spec.submodule_search_locations or []) if spec else []

@@ -181,6 +181,22 @@ def test_kernels_are_timed_on_this_machine() -> None:
     assert all(0 < time < 1e6 for time in times)
 
 
+COUNT_THREADS = """
+from engine.compiler import targets
+from engine.compiler.tuning.measure import Stopwatch
+import tvm
+Stopwatch(targets.load(threads=2))
+tvm.get_global_func("runtime.config_threadpool")(1, 2)
+print(tvm.get_global_func("runtime.NumThreads")())
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two hardware threads")
+def test_kernels_are_timed_on_as_many_threads_as_networks_run_on() -> None:
+    done = subprocess.run([sys.executable, "-c", COUNT_THREADS], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "2"
+
+
 @pytest.fixture
 def board() -> Iterator[Board]:
     """TVM's RPC server on this machine."""
