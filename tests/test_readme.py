@@ -147,7 +147,9 @@ def test_make_has_every_target_that_is_named() -> None:
 def test_modules_that_are_started_exist() -> None:
     named = set(re.findall(r"python -m ((?:tests|engine|models|app)\.[\w.]+)", "".join(map(read, DOCUMENTS))))
     assert named
-    assert [name for name in named if not (ROOT / (name.replace(".", "/") + ".py")).is_file()] == []
+    paths = {name: ROOT / name.replace(".", "/") for name in named}
+    scripts = {name: [path.with_suffix(".py"), path / "__main__.py"] for name, path in paths.items()}
+    assert [name for name, places in scripts.items() if not any(place.is_file() for place in places)] == []
 
 
 def test_every_command_has_its_row() -> None:

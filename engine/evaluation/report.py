@@ -51,7 +51,7 @@ def read_matches(path: Path) -> list[PictureMatches]:
         ]
     except OSError as error:
         raise UsageError(f"Cannot read the results “{path}”: {error}.") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UsageError(f"“{path}” was not written by main.py eval --json.") from error
 
 

@@ -70,8 +70,11 @@ class Program:
     def from_json(cls, text: str) -> "Program":
         """Raises ValueError, KeyError, TypeError or RecursionError where the text is no program."""
         content: dict[str, Any] = json.loads(text)
+        kernels = content["kernels"]
+        if not isinstance(kernels, dict):
+            raise TypeError("the kernels have no names")
         return cls(
-            {name: Grid(_extent(grid["groups"]), _extent(grid["items"])) for name, grid in content["kernels"].items()},
+            {name: Grid(_extent(grid["groups"]), _extent(grid["items"])) for name, grid in kernels.items()},
             tuple(Buffer(Role(one["role"]), one["size"], one["offset"]) for one in content["buffers"]),
             tuple(Step(one["kernel"], tuple(one["buffers"])) for one in content["steps"]),
             content["maps_steps"],
