@@ -127,7 +127,7 @@ class PoseEstimator:
         engine:     "tvm", or "torch" for the slow reference.
         input_mode: "auto" (nearest of five aspects), "square" (the paper's), or "WxH".
         device:     "cpu", "opencl", "cuda", or "auto" for a GPU if one can be used. See engine.compiler.gpu.devices.
-        precision:  "fp32", or "fp16" where the processor has its arithmetic; a GPU computes in fp32.
+        precision:  "fp32", or "fp16" or "int8" where the processor has its arithmetic; a GPU computes in fp32.
         target:     a preset's name; the one that fits the device if left out.
         progress:   called with a sentence at each step of a build.
         """
@@ -169,6 +169,8 @@ class PoseEstimator:
             return cls(checkpoint, reference, input_mode=input_mode, settings=settings, threads=threads)
         for_processor = None if device != "cpu" and target in presets.available() else target
         compile_for = targets.load(for_processor, threads, precision=precision)
+        if precision == "int8":
+            checkpoint.activation_ranges()  # weights without them are reported here, not at a frame
 
         steps = _Steps(progress)
 

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from models import architecture as architectures
-from models import manifest
+from models import manifest, ranges
 from models.architecture import Architecture
 from models.errors import ArchitectureError, WeightsError
 from models.parameters import LAST, Shapes, expected_shapes
+from models.ranges import Ranges
 from models.skeleton import SKELETONS, Skeleton, skeleton_named
 from models.synthetic import random_tensors
 
@@ -32,6 +33,7 @@ class Checkpoint:
     tensors:  float32 by official parameter name, exactly the names and shapes of `expected_shapes`.
     metadata: free text about where the weights come from.
     sha256:   of the names, shapes and values, in hexadecimal: equal weights have the same, in whatever file they lie.
+    ranges:   of the activations, from a file beside the weights; None where there is none. They may be of other weights.
     """
 
     architecture: Architecture
@@ -39,6 +41,17 @@ class Checkpoint:
     tensors: dict[str, NDArray[np.float32]]
     metadata: dict[str, str]
     sha256: str
+    ranges: Ranges | None = None
+
+    def activation_ranges(self) -> dict[str, tuple[float, float]]:
+        """Of these very weights, by layer. Raises WeightsError where they have to be found first."""
+        if self.ranges is None or self.ranges.weights != self.sha256:
+            reason = "they are not known for these weights" if self.ranges is None else "the weights have changed since"
+            raise WeightsError(
+                f"8-bit arithmetic needs the ranges of the activations, and {reason}. Find them once, with some pictures of "
+                "people: main.py models calibrate SIZE|FILE --pictures DIR."
+            )
+        return self.ranges.layers
 
 
 def checked(
@@ -171,7 +184,7 @@ def _read(path: Path) -> Checkpoint:
         raise WeightsError(
             f"{origin} have wrong metadata: {joints} joints, but {skeleton.name} has {skeleton.joint_count}."
         )
-    return checked(architecture, skeleton, tensors, metadata, origin)
+    return replace(checked(architecture, skeleton, tensors, metadata, origin), ranges=ranges.read(ranges.beside(path)))
 
 
 def _joints(tensors: Mapping[str, NDArray[np.generic]], origin: str) -> int:

@@ -1,12 +1,16 @@
 """`main.py models`: which network sizes there are, what they need, and weights from elsewhere."""
 
 import argparse
+import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import UsageError
 from models import architecture as architectures
-from models import checkpoints, complexity, manifest
+from models import checkpoints, complexity, manifest, ranges
 from models.skeleton import SKELETONS
+from models.training.annotations import read_json
+from models.training.pictures import Pictures
 
 DEFAULT_JOINTS = 17  # of a size without weights, to count what it computes
 TO_GET_WEIGHTS = "train them (main.py train) or import them (main.py models import)"
@@ -28,6 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="the .safetensors file to write; default: where the program finds it as this size",
     )
+    measure = actions.add_parser("calibrate", help="find what --precision int8 needs to know of weights")
+    measure.add_argument("name", metavar="SIZE|FILE", help="a size (xs, s, …) or a .safetensors file")
+    measure.add_argument(
+        "--pictures",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="folders or .tar files of pictures of people",
+    )
+    measure.add_argument("--annotations", type=Path, metavar="F", help="take only pictures that this COCO file lists")
+    measure.add_argument("--count", type=int, default=96, help="pictures to look at, taken at random (default: 96)")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -35,6 +51,8 @@ def main(args: argparse.Namespace) -> int:
         print(table())
     elif args.action == "show":
         print(description(args.name))
+    elif args.action == "calibrate":
+        calibrate(args.name, args.pictures, args.annotations, args.count)
     else:
         import_file(args.file, args.size, args.joints, args.output)
     return 0
@@ -118,6 +136,28 @@ def import_file(file: Path, size: str, joints: int | None, output: Path | None) 
     checkpoints.save(checkpoint, output)
     usable = network.name if output.parent == manifest.user_folder() else output
     print(f"Wrote {output}: size {network.name}, {checkpoint.skeleton.name}. Use it with --size {usable}.")
+
+
+def calibrate(name: str, places: Sequence[Path], annotations: Path | None, count: int) -> None:
+    """Writes the ranges of the activations beside the weights."""
+    if count < 1:
+        raise UsageError("--count must be at least 1.")
+    pictures = Pictures(*places)
+    names = pictures.names()
+    if annotations is not None:
+        listed = {str(image.get("file_name")) for image in read_json(annotations)["images"]}
+        names = [name for name in names if name in listed]
+    if not names:
+        raise UsageError("There are no pictures to calibrate with. Give folders or .tar files of pictures of people.")
+    checkpoint = checkpoints.load(name)
+    weights = None if Path(name).suffix == checkpoints.SUFFIX else manifest.find(checkpoint.architecture.name)
+    path = ranges.beside(weights.path if weights else Path(name))
+    from models.calibration import calibrate
+
+    chosen = random.Random(0).sample(names, min(count, len(names)))
+    found = calibrate(checkpoint, (pictures.read(name) for name in chosen))
+    ranges.write(found, path)
+    print(f"Wrote {path}, from {found.pictures} pictures. --precision int8 uses it with these weights.")
 
 
 def _accuracy(weights: manifest.Weights | None) -> str:

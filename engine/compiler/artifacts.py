@@ -64,6 +64,7 @@ def _describe(checkpoint: Checkpoint, height: int, width: int, target: Target) -
         "target": target.identity(),
         "kernels": kernels_version(),
         "tvm": tvm_version(),
+        **({"ranges": repr(checkpoint.activation_ranges())} if target.precision == "int8" else {}),
     }
 
 

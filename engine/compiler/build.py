@@ -6,8 +6,8 @@ from typing import Any
 import tvm
 from tvm import relax
 
-from engine.compiler.graph import GraphBuilder
 from engine.compiler.linking import linker
+from engine.compiler.quantised_graph import graph_builder
 from engine.compiler.targets import Target
 from engine.compiler.tiling import Core
 from engine.compiler.tilings import Tilings
@@ -41,13 +41,14 @@ def core_of(target: Target) -> Core:
         target.second_level_bytes,
         target.elements,
         load_store=target.architecture == "aarch64",
+        dot_product=target.dot_product if target.precision == "int8" else None,
     )
 
 
 def compile_network(checkpoint: Checkpoint, height: int, width: int, target: Target, library: Path) -> None:
     """Writes the shared library. height, width: of the input in pixels, multiples of 16."""
     core = core_of(target)
-    module = GraphBuilder(checkpoint, height, width, core, Tilings(core, target.tuned)).build()
+    module = graph_builder(checkpoint, height, width, core, Tilings(core, target.tuned)).build()
     tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
     with tvm_target:
         executable = relax.build(module, target=tvm_target, relax_pipeline=_pipeline)

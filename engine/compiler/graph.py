@@ -33,16 +33,27 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]  # weight and bias, batc
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """An activation in the blocked layout (C / lanes, H · W, lanes)."""
+    """An activation in the blocked layout (C / lanes, H · W, lanes). in_bytes: for layers that read it in 8 bits."""
 
     value: Any
     channels: int
     height: int
     width: int
+    in_bytes: Any = None
 
 
 class GraphBuilder:
-    """Emits one network for one input shape. Equal kernels are built once, whatever the weights."""
+    """Emits one network for one input shape. Equal kernels are built once, whatever the weights.
+
+    STEM, BOTTLENECK, EXPAND_DEPTHWISE, POINTWISE: classes of the operators. MIDDLE: type of a block's middle activation; None:
+    the core's elements.
+    """
+
+    STEM: type[Stem] = Stem
+    BOTTLENECK: type[Bottleneck] = Bottleneck
+    EXPAND_DEPTHWISE: type[ExpandDepthwise] = ExpandDepthwise
+    POINTWISE: type[Pointwise] = Pointwise
+    MIDDLE: str | None = None
 
     def __init__(
         self, checkpoint: Checkpoint, height: int, width: int, core: Core, tilings: Tilings | None = None
@@ -94,8 +105,19 @@ class GraphBuilder:
     def _call(self, kernel: Any, arguments: list[Any], shape: tuple[int, ...], dtype: str | None = None) -> Any:
         """A kernel's output, of `dtype` or of the core's elements. Arrays among the arguments become constants."""
         kind = self.core.elements
-        values = [relax.const(np.ascontiguousarray(a, kind)) if isinstance(a, np.ndarray) else a for a in arguments]
-        return self._builder.emit(relax.call_tir(kernel, values, relax.TensorType(shape, dtype or kind)))
+        return self._builder.emit(
+            relax.call_tir(kernel, self._values(arguments), relax.TensorType(shape, dtype or kind))
+        )
+
+    def _values(self, arguments: list[Any]) -> list[Any]:
+        """Arrays of floats as constants of the core's elements, others as they are."""
+        kind = self.core.elements
+        return [
+            relax.const(np.ascontiguousarray(a, kind if a.dtype.kind == "f" else a.dtype))
+            if isinstance(a, np.ndarray)
+            else a
+            for a in arguments
+        ]
 
     def _blocked(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
         return (blocks(channels, self.core.lanes), height * width, self.core.lanes)
@@ -105,7 +127,7 @@ class GraphBuilder:
 
     def _stem(self, picture: Any) -> Features:
         lanes, out_height, out_width = self.core.lanes, self.height // 2, self.width // 2
-        op = Stem(self.height, self.width, STEM_CHANNELS, self.architecture.stem)
+        op = self.STEM(self.height, self.width, STEM_CHANNELS, self.architecture.stem)
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: stem(op, tiling, lanes, name))
 
@@ -127,8 +149,11 @@ class GraphBuilder:
             packing.matrix(w3[:, :, 0, 0], tiling.tile.vectors, lanes),
             self._vector(b3),
         ]
-        value = self._call(kernel, arguments, self._blocked(op.outputs, out_height, out_width))
-        return Features(value, op.outputs, out_height, out_width)
+        return self._features("first", kernel, arguments, (op.outputs, out_height, out_width))
+
+    def _features(self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int]) -> Features:
+        """What a stem or block, `layer`, gives out. shape: channels, height, width."""
+        return Features(self._call(kernel, arguments, self._blocked(*shape)), *shape)
 
     def _stage(self, name: str, stage: list[Block], x: Features) -> Features:
         for number, block in enumerate(stage):
@@ -136,55 +161,63 @@ class GraphBuilder:
         return x
 
     def _bottleneck(self, name: str, block: Block, x: Features) -> Features:
-        inner = ExpandDepthwise(block.inputs, block.middle, x.height, x.width, block.kernel, block.stride)
-        op = Bottleneck(inner, block.outputs, block.residual)
-        expand = self._weights.conv(f"{name}.inv.0", f"{name}.inv.1")
-        depthwise = self._weights.conv(f"{name}.depth_conv.0", f"{name}.depth_conv.1")
-        project = self._weights.conv(f"{name}.point_conv.0", f"{name}.point_conv.1")
+        inner = self.EXPAND_DEPTHWISE(block.inputs, block.middle, x.height, x.width, block.kernel, block.stride)
+        op = self.BOTTLENECK(inner, block.outputs, block.residual)
         tiling = self._tilings(op)
         if tiling is None:
-            middle = self._expand_depthwise(inner, expand, depthwise, x)
-            return self._pointwise(middle, project, x if block.residual else None)
+            return self._pointwise(name, block, self._expand_depthwise(name, inner, x), x)
 
         kernel = self._kernel(op, tiling, lambda name: bottleneck(op, tiling, self.core.lanes, name))
         arguments = [
-            x.value,
-            *self._expand_depthwise_weights(tiling.expansion, expand, depthwise),
-            packing.matrix(project[0][:, :, 0, 0], tiling.projection.vectors, self.core.lanes),
-            self._vector(project[1]),
+            self._input(x),
+            *self._expand_depthwise_weights(name, tiling.expansion),
+            *self._product(f"{name}.point_conv", tiling.projection),
+            *self._shortcut(op, x),
         ]
-        value = self._call(kernel, arguments, self._blocked(block.outputs, inner.out_height, inner.out_width))
-        return Features(value, block.outputs, inner.out_height, inner.out_width)
+        return self._features(name, kernel, arguments, (block.outputs, inner.out_height, inner.out_width))
 
-    def _expand_depthwise(self, op: ExpandDepthwise, expand: Layer, depthwise: Layer, x: Features) -> Features:
+    def _input(self, x: Features) -> Any:
+        """What the kernels of a block read of it."""
+        return x.value
+
+    def _shortcut(self, op: Bottleneck, x: Features) -> list[Any]:
+        """What the kernel of a whole bottleneck reads beside its input."""
+        return []
+
+    def _expand_depthwise(self, name: str, op: ExpandDepthwise, x: Features) -> Any:
+        """The middle activation of the block `name`."""
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: expand_depthwise(op, tiling, self.core.lanes, name))
-        arguments = [x.value, *self._expand_depthwise_weights(tiling.tile, expand, depthwise)]
-        value = self._call(kernel, arguments, self._blocked(op.middle, op.out_height, op.out_width))
-        return Features(value, op.middle, op.out_height, op.out_width)
+        arguments = [self._input(x), *self._expand_depthwise_weights(name, tiling.tile)]
+        return self._call(kernel, arguments, self._blocked(op.middle, op.out_height, op.out_width), self.MIDDLE)
 
-    def _expand_depthwise_weights(self, tile: Tile, expand: Layer, depthwise: Layer) -> list[Any]:
-        lanes = self.core.lanes
+    def _expand_depthwise_weights(self, name: str, tile: Tile) -> list[Any]:
+        weight, bias = self._depthwise(name)
         return [
-            packing.matrix(expand[0][:, :, 0, 0], tile.vectors, lanes),
-            self._vector(expand[1]),
-            packing.depthwise(depthwise[0], lanes),
-            self._vector(depthwise[1]),
+            *self._product(f"{name}.inv", tile),
+            packing.depthwise(weight, self.core.lanes),
+            self._vector(bias),
         ]
 
-    def _pointwise(self, x: Features, layer: Layer, residual: Features | None) -> Features:
-        lanes, pixels = self.core.lanes, x.height * x.width
-        weight, bias = layer
-        op = Pointwise(x.channels, len(weight), pixels, residual is not None)
+    def _depthwise(self, name: str) -> Layer:
+        """The depthwise layer of the block `name`."""
+        return self._weights.conv(f"{name}.depth_conv.0", f"{name}.depth_conv.1")
+
+    def _product(self, name: str, tile: Tile, half: bool = False) -> list[Any]:
+        """Arguments of the kernels' product for the 1×1 convolution `name`. half: the last block is a half block."""
+        weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
+        return [packing.matrix(weight[:, :, 0, 0], tile.vectors, self.core.lanes, half), self._vector(bias)]
+
+    def _pointwise(self, name: str, block: Block, middle: Any, x: Features) -> Features:
+        """The last convolution of the block `name`, and its shortcut from the block's input x."""
+        lanes, height, width = self.core.lanes, x.height // block.stride, x.width // block.stride
+        op = self.POINTWISE(block.middle, block.outputs, height * width, block.residual)
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: pointwise(op, tiling, lanes, name))
-        half = half_block(op.outputs, [op.inputs], lanes)
-        matrix = packing.matrix(weight[:, :, 0, 0], tiling.tile.vectors, lanes, half)
-        arguments = [x.value, matrix, self._vector(bias)]
-        if residual is not None:
-            arguments.append(residual.value)
-        value = self._call(kernel, arguments, self._blocked(op.outputs, x.height, x.width))
-        return Features(value, op.outputs, x.height, x.width)
+        arguments = [middle, *self._product(f"{name}.point_conv", tiling.tile, op.half(lanes))]
+        if block.residual:
+            arguments.append(x.value)
+        return self._features(name, kernel, arguments, (op.outputs, height, width))
 
     def _head(self, features: list[Features]) -> list[Any]:
         """The deconv head: three upsampling steps; after the second and the third, an output head."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+QUAD = 4  # input channels of one dot product of bytes
 EPSILON = 1e-5  # of every batch norm, as in the official network
 
 
@@ -80,3 +81,20 @@ def transposed(weight: Array, vectors: int, lanes: int, half: bool = False) -> A
             taps = [weight[:, :, 3 - a - 2 * dy, 3 - b - 2 * dx].T for dy in range(2) for dx in range(2)]
             parities.append(matrix(np.concatenate(taps, axis=1), vectors, lanes, half))
     return np.stack(parities)
+
+
+def quads(weight: NDArray[np.int8], vectors: int, lanes: int, half: bool = False) -> NDArray[np.int8]:
+    """As `matrix`, for dot products of four input channels: groups of `vectors` blocks, each (I / 4, vectors · lanes, 4).
+
+    half: the last block is stored as (I / 8, lanes, 4): each output's even and odd quad of input channels.
+    """
+    outputs, inputs = weight.shape
+    rest = outputs % lanes if half else 0
+    full = np.zeros((padded(outputs - rest, lanes), padded(inputs, QUAD)), np.int8)
+    full[: outputs - rest, :inputs] = weight[: outputs - rest]
+    step = vectors * lanes
+    groups = (full[first : first + step] for first in range(0, len(full), step))
+    parts = [group.reshape(len(group), -1, QUAD).transpose(1, 0, 2).reshape(-1) for group in groups]
+    if rest:
+        parts.append(weight[-rest:].reshape(rest, -1, 2, QUAD).transpose(1, 0, 2, 3).reshape(-1))
+    return np.concatenate(parts)

@@ -31,6 +31,7 @@ class Core:
     elements:  type of activations and weights, float32 or float16.
     load_store: whether arithmetic takes its operands from registers only, as on ARM. Elsewhere an instruction can read a
                weight or an input from memory.
+    dot_product: instruction for sums of 8-bit products, if the network's 1×1 convolutions are to be computed with it.
     """
 
     lanes: int
@@ -39,6 +40,7 @@ class Core:
     cache: int
     elements: str = "float32"
     load_store: bool = False
+    dot_product: str | None = None
 
     @property
     def element_bytes(self) -> int:

@@ -10,12 +10,17 @@ from typing import Any, get_type_hints
 from tvm import tirx
 
 from engine.compiler import tiling
-from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling, bottleneck
+from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling, QuantisedBottleneck, bottleneck
 from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
-from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling, expand_depthwise
+from engine.compiler.kernels.expand_depthwise import (
+    ExpandDepthwise,
+    ExpandDepthwiseTiling,
+    QuantisedExpandDepthwise,
+    expand_depthwise,
+)
 from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling, head, upsampled_head
-from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling, pointwise
-from engine.compiler.kernels.stem import Stem, StemTiling, stem
+from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling, QuantisedPointwise, pointwise
+from engine.compiler.kernels.stem import QuantisedStem, Stem, StemTiling, stem
 from engine.compiler.tiling import Core
 
 CLASSES = {
@@ -23,6 +28,10 @@ CLASSES = {
     "Bottleneck": BottleneckTiling,
     "ExpandDepthwise": ExpandDepthwiseTiling,
     "Pointwise": PointwiseTiling,
+    "QuantisedStem": StemTiling,
+    "QuantisedBottleneck": BottleneckTiling,
+    "QuantisedExpandDepthwise": ExpandDepthwiseTiling,
+    "QuantisedPointwise": PointwiseTiling,
     "Deconv": DeconvTiling,
     "Head": HeadTiling,
     "UpsampledHead": UpsampledHeadTiling,
@@ -33,6 +42,10 @@ KERNELS: dict[type, Callable[[Any, Any, int, str], tirx.PrimFunc]] = {
     Bottleneck: bottleneck,
     ExpandDepthwise: expand_depthwise,
     Pointwise: pointwise,
+    QuantisedStem: stem,
+    QuantisedBottleneck: bottleneck,
+    QuantisedExpandDepthwise: expand_depthwise,
+    QuantisedPointwise: pointwise,
     Deconv: deconv,
     Head: head,
     UpsampledHead: upsampled_head,
@@ -67,7 +80,7 @@ class Tilings:
 
 def from_json(operator: str, value: Any) -> Any:
     """The tiling of an operator of that class. Raises TypeError or ValueError for anything that is not one."""
-    if value is None and operator == "Bottleneck":
+    if value is None and operator in ("Bottleneck", "QuantisedBottleneck"):
         return None
     return _parse(CLASSES[operator], value)
 

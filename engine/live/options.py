@@ -35,7 +35,7 @@ class LiveOptions:
     input_mode:      "auto", "square" or "WxH", as for PoseEstimator.
     threads:         workers of the network; None means as many as suit this machine.
     device:          what the network runs on; "auto" means a GPU if one can be used. “opencl:1” means the second device.
-    precision:       "fp32", or "fp16" where the processor has its arithmetic.
+    precision:       "fp32", or "fp16" or "int8" where the processor has its arithmetic.
     joint_threshold, person_threshold: scores from which on joints and people are shown; None means those that the
                      weights were published with.
     max_people:      the best ones are kept; None means as many as the weights were published with.
@@ -54,7 +54,7 @@ class LiveOptions:
     input_mode: str = "auto"
     threads: int | None = None
     device: Literal["cpu", "opencl", "cuda", "auto"] = "cpu"
-    precision: Literal["fp32", "fp16"] = "fp32"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
     joint_threshold: float | None = None
     person_threshold: float | None = None
     max_people: int | None = None

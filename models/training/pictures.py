@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from models.training.annotations import DataError
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
 
 class Pictures:
     """Reads pictures out of one or more folders and uncompressed tar files, in any mixture.
@@ -35,6 +37,16 @@ class Pictures:
                         self._packed[member.name.removeprefix("./")] = (path, member.offset_data, member.size)
         except (OSError, tarfile.TarError) as error:
             raise DataError(f"Cannot read pictures from “{path}”: {error}. Give a folder or a .tar file.") from error
+
+    def names(self) -> list[str]:
+        """Of all picture files, sorted."""
+        loose = {
+            path.relative_to(folder).as_posix()
+            for folder in self._folders
+            for path in folder.rglob("*")
+            if path.suffix.lower() in SUFFIXES
+        }
+        return sorted(loose | {name for name in self._packed if Path(name).suffix.lower() in SUFFIXES})
 
     def __contains__(self, name: str) -> bool:
         return name in self._packed or any((folder / name).is_file() for folder in self._folders)

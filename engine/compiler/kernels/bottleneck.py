@@ -12,20 +12,9 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from engine.compiler.kernels.depthwise import Patch
-from engine.compiler.kernels.emit import (
-    RELU6,
-    Expr,
-    Registers,
-    Tile,
-    argument,
-    blocks,
-    clipped,
-    over_tiles,
-    prim_func,
-    scratch,
-)
+from engine.compiler.kernels.emit import Expr, Tile, argument, blocks, over_tiles, prim_func, scratch
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, Expansion
-from engine.compiler.kernels.pointwise import weight_offset
+from engine.compiler.kernels.product import IntegerProduct, Product, output
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +24,12 @@ class Bottleneck:
     inner: ExpandDepthwise
     outputs: int
     residual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedBottleneck(Bottleneck):
+    """X in bytes, and once more in floats for the shortcut; both 1×1 convolutions in 8 bits, `inner` being a
+    QuantisedExpandDepthwise; the result in floats and in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +44,27 @@ class BottleneckTiling:
 
 
 def bottleneck(op: Bottleneck, tiling: BottleneckTiling, lanes: int, name: str) -> tirx.PrimFunc:
-    """(X (I, H · W, lanes), expand weights, bias, depthwise weights (M, K · K, lanes), bias, project weights, bias)
-    -> Y (O, H' · W', lanes)."""
+    """(the arguments of Expansion, those of the product, [X in floats, if quantised and residual], those of `output`)."""
     inner, patch, projection = op.inner, tiling.patch, tiling.projection
     mid_blocks, out_blocks = blocks(inner.middle, lanes), blocks(op.outputs, lanes)
+    quantised = isinstance(op, QuantisedBottleneck)
 
     def body() -> None:
         expansion = Expansion(inner, tiling.expansion, patch, lanes)
-        w3 = argument("w3", (out_blocks * lanes * inner.middle,))
-        b3 = argument("b3", (out_blocks * lanes,))
-        y = argument("y", (out_blocks, inner.out_height * inner.out_width, lanes))
+        product = (IntegerProduct if quantised else Product)(inner.middle, op.outputs, lanes)
+        shape = (out_blocks, inner.out_height * inner.out_width, lanes)
+        shortcut = expansion.x if not quantised else argument("residual", shape) if op.residual else None
+        store = output(shape, quantised)
 
         with T.parallel(0, tiling.bands) as band:
             expansion.allocate(0, mid_blocks)
-            middle = scratch((mid_blocks, patch.rows * patch.columns, lanes))
+            middle = scratch((mid_blocks, patch.rows * patch.columns, lanes), expansion.result)
 
             def finish(row: Expr, start: Expr, columns: int) -> None:
                 with T.serial(0, mid_blocks) as block:
                     acc = expansion.depthwise(block, row, start, columns)
                     with acc.each() as (p, j, v):
-                        T.buffer_store(middle, clipped(acc[p, j, v], RELU6), [block, p, v])
+                        T.buffer_store(middle, expansion.finished(acc[p, j, v]), [block, p, v])
                 over_tiles(out_blocks, projection.vectors, lambda first, n: project(first, n, row, start, columns))
 
             def project(first: Expr, vectors: int, row: Expr, start: Expr, columns: int) -> None:
@@ -76,21 +72,14 @@ def bottleneck(op: Bottleneck, tiling: BottleneckTiling, lanes: int, name: str) 
                     def place(p: Expr) -> Expr:
                         return (row + (inside + p) // columns) * inner.out_width + start + (inside + p) % columns
 
-                    acc = Registers(pixels, vectors, lanes)
-                    acc.fill(
-                        lambda p, j, v: (
-                            b3[(first + j) * lanes + v] + expansion.x[first + j, place(p), v]
-                            if op.residual
-                            else b3[(first + j) * lanes + v]
-                        )
-                    )
-                    acc.contract(
-                        inner.middle,
+                    product.tile(
+                        first,
+                        vectors,
+                        pixels,
                         lambda p, block, lane: middle[block, inside + p, lane],
-                        lambda m, o: w3[weight_offset(first, m, inner.middle, vectors, lanes) + o],
+                        lambda p, j, v, value: store(value, [first + j, place(p), v]),
+                        (lambda p, j, v: shortcut[first + j, place(p), v]) if op.residual else None,
                     )
-                    with acc.each() as (p, j, v):
-                        T.buffer_store(y, acc[p, j, v], [first + j, place(p), v])
 
                 over_tiles(patch.rows * columns, projection.pixels, tile_of)
 

@@ -26,7 +26,7 @@ from engine.compiler.kernels.emit import (
     scratch,
     zero_fill,
 )
-from engine.compiler.kernels.pointwise import half_weight_place, weight_offset
+from engine.compiler.kernels.product import half_weight_place, weight_offset
 
 TAPS = 4  # of one output parity: (dy, dx), each 0 or 1
 Store = Callable[[Expr, Expr, Expr, Expr, Expr], None]

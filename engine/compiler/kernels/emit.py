@@ -72,9 +72,9 @@ def scratch(shape: tuple[int, ...], dtype: str | None = None) -> Any:
     return T.alloc_buffer(shape, dtype or _ELEMENTS.get(), scope="global")
 
 
-def registers(count: int) -> Any:
+def registers(count: int, dtype: str | None = None) -> Any:
     """`count` elements that are only indexed by unrolled loops, so that LLVM keeps them in registers."""
-    return T.alloc_buffer((count,), _ELEMENTS.get(), scope="local")
+    return T.alloc_buffer((count,), dtype or _ELEMENTS.get(), scope="local")
 
 
 def element(value: Expr) -> Expr:
@@ -100,18 +100,19 @@ def half_block(outputs: int, depths: Iterable[int], lanes: int) -> bool:
     return lanes >= 8 and outputs % lanes == lanes // 2 and not any(depth % 2 for depth in depths)
 
 
-class Registers:
-    """`pixels` × `vectors` accumulators of `lanes` elements.
+class Accumulators:
+    """`pixels` × `vectors` sums of `lanes` elements, of type `dtype` or of the kernel's.
 
-    half: the last vector has lanes / 2 outputs only. Its lane 2i sums output i over the even input channels and lane 2i + 1
-    over the odd ones, so that half a block takes half the multiply-adds; `settle` adds the two.
+    half: the last vector has lanes / 2 outputs only. Its lane 2i sums output i over the even input channels (or groups of
+    them, see `DotProducts`) and lane 2i + 1 over the odd ones, so that half a block takes half the multiply-adds; `settle`
+    adds the two.
     """
 
-    def __init__(self, pixels: int, vectors: int, lanes: int, half: bool = False) -> None:
+    def __init__(self, pixels: int, vectors: int, lanes: int, half: bool = False, dtype: str | None = None) -> None:
         self.pixels, self.vectors, self.lanes, self.half = pixels, vectors, lanes, half
         self.full = vectors - half
-        self.buffer = registers(pixels * vectors * lanes)
-        self._start: Callable[[Expr, Expr, Expr], Expr] = lambda p, j, v: constant(0)
+        self.dtype = dtype or _ELEMENTS.get()
+        self.buffer = registers(pixels * vectors * lanes, dtype)
 
     @contextmanager
     def each(self) -> Iterator[tuple[Expr, Expr, Expr]]:
@@ -133,6 +134,28 @@ class Registers:
     def _offset(self, place: tuple[Expr, Expr, Expr]) -> Expr:
         p, j, v = place
         return (p * self.vectors + j) * self.lanes + v
+
+    def settle(self) -> None:
+        """To be called between the last contraction and the first use; the half block's other lanes become zeros."""
+        if not self.half:
+            return
+        zeros = T.Broadcast(tirx.const(0, self.dtype), self.lanes)
+        rest = [self.lanes] * (self.lanes // 2)
+        with T.unroll(0, self.pixels) as p:
+            sums = [self.buffer[self._last(p)], zeros]
+            even, odd = (T.Shuffle(sums, [*range(first, self.lanes, 2), *rest]) for first in (0, 1))
+            T.buffer_store(self.buffer, even + odd, [self._last(p)])
+
+    def _last(self, p: Expr) -> Expr:
+        return T.ramp((p * self.vectors + self.full) * self.lanes, 1, self.lanes)
+
+
+class Registers(Accumulators):
+    """Accumulators in the kernel's elements that begin with what `fill` says."""
+
+    def __init__(self, pixels: int, vectors: int, lanes: int, half: bool = False) -> None:
+        super().__init__(pixels, vectors, lanes, half)
+        self._start: Callable[[Expr, Expr, Expr], Expr] = lambda p, j, v: constant(0)
 
     def fill(self, value: Callable[[Expr, Expr, Expr], Expr]) -> None:
         self._start = value
@@ -186,21 +209,11 @@ class Registers:
             T.buffer_store(self.buffer, self.buffer[self._last(p)] + pairs * weight, [self._last(p)])
 
     def settle(self) -> None:
-        """To be called between the last `contract` and the first use; the half block's other lanes become zeros."""
-        if not self.half:
-            return
-        zeros = T.Broadcast(constant(0), self.lanes)
-        rest = [self.lanes] * (self.lanes // 2)
-        with T.unroll(0, self.pixels) as p:
-            sums = [self.buffer[self._last(p)], zeros]
-            even, odd = (T.Shuffle(sums, [*range(first, self.lanes, 2), *rest]) for first in (0, 1))
-            T.buffer_store(self.buffer, even + odd, [self._last(p)])
-            with T.vectorized(0, self.lanes) as v:
+        super().settle()
+        if self.half:
+            with T.unroll(0, self.pixels) as p, T.vectorized(0, self.lanes) as v:
                 place = p, self.full, v
                 self[place] = self[place] + self._start(*place)
-
-    def _last(self, p: Expr) -> Expr:
-        return T.ramp((p * self.vectors + self.full) * self.lanes, 1, self.lanes)
 
 
 def over_tiles(length: int, step: int, body: Callable[[Expr, int], None]) -> None:

@@ -25,7 +25,7 @@ from engine.compiler.kernels.emit import (
     scratch,
     zero_fill,
 )
-from engine.compiler.kernels.pointwise import weight_offset
+from engine.compiler.kernels.product import IntegerProduct, Product, rounded_byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,12 @@ class ExpandDepthwise:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantisedExpandDepthwise(ExpandDepthwise):
+    """X in bytes, expand weights in 8 bits, the depthwise step in floats. The result is in bytes: depthwise weights and bias
+    come divided by its scale, and the bias with another ½."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExpandDepthwiseTiling:
     """tile: of the expansion; its vectors are also the blocks of one task, and divide the middle blocks. patch: of the
     depthwise step."""
@@ -60,6 +66,9 @@ class ExpandDepthwiseTiling:
 class Expansion:
     """Expanded rows, made when an output row needs them and kept in a ring, and the depthwise convolution over them.
 
+    Arguments, in this order: X (I, H · W, lanes), those of the product, depthwise weights (M, K · K, lanes), bias.
+    result: type of what is stored of the depthwise step; None: the kernel's elements.
+
     tile: register tile of the expansion. patch: of the depthwise step; its rows divide the output's.
     """
 
@@ -70,9 +79,10 @@ class Expansion:
         self.in_blocks, self.mid_blocks = blocks(op.inputs, lanes), blocks(op.middle, lanes)
         self._half = op.kernel // 2
         self._ring_rows = ring_rows(patch.rows, op.kernel, op.stride)
-        self.x = argument("x", (self.in_blocks, op.height * op.width, lanes))
-        self._w1 = argument("w1", (self.mid_blocks * lanes * op.inputs,))
-        self._b1 = argument("b1", (self.mid_blocks * lanes,))
+        kind = IntegerProduct if isinstance(op, QuantisedExpandDepthwise) else Product
+        self.result = kind.inputs
+        self.x = argument("x", (self.in_blocks, op.height * op.width, lanes), kind.inputs)
+        self._product = kind(op.inputs, op.middle, lanes)
         self._w2 = argument("w2", (self.mid_blocks, op.kernel * op.kernel, lanes))
         self._b2 = argument("b2", (self.mid_blocks * lanes,))
         self._ring: Any = None
@@ -105,29 +115,30 @@ class Expansion:
             body(row)
 
     def _expand(self, row: Expr) -> None:
-        op, lanes = self.op, self.lanes
+        op = self.op
 
         def group(start_block: Expr, vectors: int) -> None:
             first = self._first + start_block
 
             def tile_of(start: Expr, pixels: int) -> None:
-                acc = Registers(pixels, vectors, lanes)
-                acc.fill(lambda p, j, v: self._b1[(first + j) * lanes + v])
-                acc.contract(
-                    op.inputs,
-                    lambda p, block, lane: self.x[block, row * op.width + start + p, lane],
-                    lambda i, o: self._w1[weight_offset(first, i, op.inputs, vectors, lanes) + o],
-                )
-                with acc.each() as (p, j, v):
+                def keep(p: Expr, j: Expr, v: Expr, value: Expr) -> None:
                     place = [start_block + j, row % self._ring_rows, start + p + self._half, v]
-                    T.buffer_store(self._ring, clipped(acc[p, j, v], RELU6), place)
+                    T.buffer_store(self._ring, clipped(value, RELU6), place)
+
+                self._product.tile(
+                    first,
+                    vectors,
+                    pixels,
+                    lambda p, block, lane: self.x[block, row * op.width + start + p, lane],
+                    keep,
+                )
 
             over_tiles(op.width, self.tile.pixels, tile_of)
 
         over_tiles(self._count, self.tile.vectors, group)
 
     def depthwise(self, block: Expr, row: Expr, start: Expr, columns: int) -> Registers:
-        """A patch of outputs of the task's block `block`, from output row `row` and column `start` on."""
+        """A patch of outputs of the task's block `block`, from output row `row` and column `start` on; before `finished`."""
         op = self.op
         patch = Patch(self.patch.rows, columns)
         acc = Registers(patch.rows * columns, 1, self.lanes)
@@ -144,9 +155,13 @@ class Expansion:
         )
         return acc
 
+    def finished(self, value: Expr) -> Expr:
+        """An output as it is stored."""
+        return clipped(value, RELU6) if self.result is None else rounded_byte(value)
+
 
 def expand_depthwise(op: ExpandDepthwise, tiling: ExpandDepthwiseTiling, lanes: int, name: str) -> tirx.PrimFunc:
-    """(X (I, H · W, lanes), expand weights, bias, depthwise weights (M, K · K, lanes), bias) -> Y (M, H' · W', lanes)."""
+    """(the arguments of Expansion) -> Y (M, H' · W', lanes)."""
     tile, patch = tiling.tile, tiling.patch
     mid_blocks = blocks(op.middle, lanes)
     if mid_blocks % tile.vectors:
@@ -154,7 +169,7 @@ def expand_depthwise(op: ExpandDepthwise, tiling: ExpandDepthwiseTiling, lanes: 
 
     def body() -> None:
         expansion = Expansion(op, tile, patch, lanes)
-        y = argument("y", (mid_blocks, op.out_height * op.out_width, lanes))
+        y = argument("y", (mid_blocks, op.out_height * op.out_width, lanes), expansion.result)
 
         with T.parallel(0, mid_blocks // tile.vectors) as task:
             first = task * tile.vectors
@@ -168,7 +183,7 @@ def expand_depthwise(op: ExpandDepthwise, tiling: ExpandDepthwiseTiling, lanes: 
                 acc = expansion.depthwise(block, row, start, columns)
                 with acc.each() as (p, j, v):
                     place = [first + block, (row + p // columns) * op.out_width + start + p % columns, v]
-                    T.buffer_store(y, clipped(acc[p, j, v], RELU6), place)
+                    T.buffer_store(y, expansion.finished(acc[p, j, v]), place)
 
             expansion.over_rows(0, op.out_height // patch.rows, finish)
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from engine.compiler.kernels.dot_product import QUAD
 from engine.compiler.kernels.emit import (
     Expr,
-    Registers,
     Tile,
     argument,
     blocks,
@@ -16,6 +16,7 @@ from engine.compiler.kernels.emit import (
     over_tiles,
     prim_func,
 )
+from engine.compiler.kernels.product import IntegerProduct, Product, output
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class Pointwise:
     pixels: int
     residual: bool
 
+    def half(self, lanes: int) -> bool:
+        """Whether the last block of outputs is computed as half a block."""
+        return half_block(self.outputs, [self.inputs], lanes)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedPointwise(Pointwise):
+    """X in bytes, weights in 8 bits; Y in floats and in bytes."""
+
+    def half(self, lanes: int) -> bool:
+        return half_block(self.outputs, [self.inputs], lanes) and self.inputs % (2 * QUAD) == 0
+
 
 @dataclass(frozen=True, slots=True)
 class PointwiseTiling:
@@ -36,54 +49,36 @@ class PointwiseTiling:
     pixels_per_task: int
 
 
-def weight_offset(group_start: Expr, k: Expr, depth: int, vectors: int, lanes: int) -> Expr:
-    """Place of input channel k's row in weights packed by `packing.matrix`: groups of `vectors` output blocks, each group
-    (depth, vectors · lanes); `group_start` is the group's first block."""
-    return group_start * (depth * lanes) + k * (vectors * lanes)
-
-
-def half_weight_place(group_start: Expr, k: Expr, depth: int, full: int, lanes: int) -> Expr:
-    """Places of the input channels k and k + 1 of a group's half block, which lies behind the group's `full` blocks."""
-    return T.ramp((group_start + full) * (depth * lanes) + k // 2 * lanes, 1, lanes)
-
-
 def pointwise(op: Pointwise, tiling: PointwiseTiling, lanes: int, name: str) -> tirx.PrimFunc:
-    """(X (I, P, lanes), weights, bias, [residual (O, P, lanes)]) -> Y (O, P, lanes)."""
+    """(X (I, P, lanes), the arguments of the product, [residual (O, P, lanes)], the arguments of `output`)."""
     tile, pixels_per_task = tiling.tile, tiling.pixels_per_task
     in_blocks, out_blocks = blocks(op.inputs, lanes), blocks(op.outputs, lanes)
-    half = half_block(op.outputs, [op.inputs], lanes)
+    half = op.half(lanes)
+    quantised = isinstance(op, QuantisedPointwise)
+    kind = IntegerProduct if quantised else Product
     if op.pixels % pixels_per_task:
         raise ValueError(f"{pixels_per_task} pixels a task do not divide {op.pixels}")
 
     def body() -> None:
-        x = argument("x", (in_blocks, op.pixels, lanes))
-        w = argument("w", ((op.outputs if half else out_blocks * lanes) * op.inputs,))
-        bias = argument("bias", (out_blocks * lanes,))
+        x = argument("x", (in_blocks, op.pixels, lanes), kind.inputs)
+        product = kind(op.inputs, op.outputs, lanes, half)
         residual = argument("residual", (out_blocks, op.pixels, lanes)) if op.residual else None
-        y = argument("y", (out_blocks, op.pixels, lanes))
+        store = output((out_blocks, op.pixels, lanes), quantised)
 
         with T.parallel(0, op.pixels // pixels_per_task) as task:
 
             def group(first: Expr, vectors: int, ends_half: bool) -> None:
                 def tile_of(start: Expr, pixels: int) -> None:
                     p0 = task * pixels_per_task + start
-                    acc = Registers(pixels, vectors, lanes, ends_half)
-                    acc.fill(
-                        lambda p, j, v: (
-                            bias[(first + j) * lanes + v]
-                            if residual is None
-                            else bias[(first + j) * lanes + v] + residual[first + j, p0 + p, v]
-                        )
-                    )
-                    acc.contract(
-                        op.inputs,
+                    product.tile(
+                        first,
+                        vectors,
+                        pixels,
                         lambda p, block, lane: x[block, p0 + p, lane],
-                        lambda k, o: w[weight_offset(first, k, op.inputs, acc.full, lanes) + o],
-                        lambda k: w[half_weight_place(first, k, op.inputs, acc.full, lanes)],
+                        lambda p, j, v, value: store(value, [first + j, p0 + p, v]),
+                        None if residual is None else lambda p, j, v: residual[first + j, p0 + p, v],
+                        ends_half,
                     )
-                    acc.settle()
-                    with acc.each() as (p, j, v):
-                        T.buffer_store(y, acc[p, j, v], [first + j, p0 + p, v])
 
                 over_tiles(pixels_per_task, tile.pixels, tile_of)
 

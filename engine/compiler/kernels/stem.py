@@ -24,7 +24,7 @@ from engine.compiler.kernels.emit import (
     scratch,
     zero_fill,
 )
-from engine.compiler.kernels.pointwise import weight_offset
+from engine.compiler.kernels.product import output, weight_offset
 
 COLOURS = 3
 KERNEL = 3
@@ -41,6 +41,11 @@ class Stem:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantisedStem(Stem):
+    """The same in floats, but the result also in bytes, for the quantised layer behind it."""
+
+
+@dataclass(frozen=True, slots=True)
 class StemTiling:
     """tile: register tile of the 3×3 and the 1×1 convolution. rows: output rows of one task; they divide H / 2."""
 
@@ -50,7 +55,7 @@ class StemTiling:
 
 def stem(op: Stem, tiling: StemTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(picture, mean (3,), 3×3 weights packed with depth 27 = (ky, kx, colour), bias, depthwise weights (M, 9, lanes), bias,
-    1×1 weights, bias) -> Y (O, H / 2 · W / 2, lanes)."""
+    1×1 weights, bias, the arguments of `output`)."""
     tile, rows = tiling.tile, tiling.rows
     mid_blocks, out_blocks = blocks(op.middle, lanes), blocks(op.outputs, lanes)
     out_height, out_width = op.height // 2, op.width // 2
@@ -68,7 +73,7 @@ def stem(op: Stem, tiling: StemTiling, lanes: int, name: str) -> tirx.PrimFunc:
         b2 = argument("b2", (mid_blocks * lanes,))
         w3 = argument("w3", (out_blocks * lanes * op.middle,))
         b3 = argument("b3", (out_blocks * lanes,))
-        y = argument("y", (out_blocks, out_height * out_width, lanes))
+        store = output((out_blocks, out_height * out_width, lanes), isinstance(op, QuantisedStem))
 
         with T.parallel(0, out_height // rows) as task:
             pixels_ring = scratch((KERNEL, row_length))  # picture rows as floats, the left border's mean colour first
@@ -142,7 +147,7 @@ def stem(op: Stem, tiling: StemTiling, lanes: int, name: str) -> tirx.PrimFunc:
                             lambda k, o: w3[weight_offset(first, k, op.middle, vectors, lanes) + o],
                         )
                         with acc.each() as (p, j, v):
-                            T.buffer_store(y, acc[p, j, v], [first + j, row * out_width + start + p, v])
+                            store(acc[p, j, v], [first + j, row * out_width + start + p, v])
 
                     over_tiles(out_width, tile.pixels, tile_of)
 

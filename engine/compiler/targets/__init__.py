@@ -7,6 +7,7 @@ tvm:           TVM's target dictionary. Its mtriple, such as aarch64-linux-gnu, 
                for itself: then the compiler's own default fits the system.
 lanes:         floats of a vector register; also the channel block of the layout.
 half_lanes:    half-precision floats of a vector register, where the core multiplies such; else left out.
+dot_product:   instruction for sums of 8-bit products that such cores may have, a name of DOT_PRODUCTS; else left out.
 registers:     vector registers.
 cores:         workers that share a kernel's tasks on such a machine. Default: this machine's.
 cache_kib:     [first level for data, second level, …] of one core; the last one is shared by all.
@@ -35,9 +36,11 @@ from engine.errors import CompilerError
 __all__ = ["MOST_THREADS", "Choice", "Target", "available", "choose", "default_threads", "host_preset", "load"]
 
 FOLDER = Path(__file__).parent
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
+# Name -> what LLVM is asked to use for it, and the instruction set that code then needs, under NumPy's name.
+DOT_PRODUCTS = {"vnni": ("+avx512vnni", "AVX512VNNI")}
 LIMITS = {"lanes": (1, 64), "half_lanes": (1, 128), "registers": (4, 64), "cores": (1, 256), "fma_per_cycle": (1, 256)}
-KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", *LIMITS}
+KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", "dot_product", *LIMITS}
 OPTIONAL = KEYS - {"tvm", "lanes", "registers"}
 SUFFIXES = (".yaml", ".yml")
 UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does not say
@@ -46,7 +49,8 @@ UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does no
 @dataclass(frozen=True, slots=True)
 class Target:
     """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. tuned: tilings that a
-    search found, by operator. precision: of PRECISIONS, of activations and weights. For the rest see this module; what is not known is empty or None."""
+    search found, by operator. precision: of PRECISIONS, of activations and weights; int8 of those in 1×1 convolutions. For the rest see this
+    module; what is not known is empty or None."""
 
     name: str
     tvm: dict[str, Any]
@@ -59,6 +63,7 @@ class Target:
     fma_per_cycle: int | None = None
     features: tuple[str, ...] = ()
     half_lanes: int | None = None
+    dot_product: str | None = None
     precision: str = "fp32"
     tuned: dict[str, Any] = field(default_factory=dict)
 
@@ -135,7 +140,7 @@ def load(name: str | None = None, threads: int | None = None, *, precision: str 
     Raises CompilerError with the known names for an unknown one, and where a user's own target makes no sense.
     """
     own = choose().name
-    target = _read(name or own, threads)
+    target = _in_precision(_read(name or own, threads), precision)
     if here or target.name == own:
         if fault := target.fault_here():
             raise CompilerError(
@@ -143,6 +148,11 @@ def load(name: str | None = None, threads: int | None = None, *, precision: str 
                 f"{target.name} --export DIR."
             )
         target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
+    return replace(target, tuned=records.tuned(target.records_name, target.threads, tuning_folder()))
+
+
+def _in_precision(target: Target, precision: str) -> Target:
+    """Raises CompilerError where the target's cores have no arithmetic of that kind."""
     if precision not in PRECISIONS:
         raise CompilerError(f"Unknown precision “{precision}”. Choose one of {', '.join(PRECISIONS)}.")
     if precision == "fp16" and not target.half_lanes:
@@ -150,8 +160,16 @@ def load(name: str | None = None, threads: int | None = None, *, precision: str 
             f"The cores of the target “{target.name}” have no half-precision arithmetic. Use --precision fp32; fp16 is for "
             f"{', '.join(name for name in available() if _content(name).get('half_lanes'))}."
         )
-    target = replace(target, precision=precision)
-    return replace(target, tuned=records.tuned(target.records_name, target.threads, tuning_folder()))
+    if precision == "int8":
+        if not target.dot_product:
+            raise CompilerError(
+                f"The program has no 8-bit arithmetic for the target “{target.name}”. Use --precision fp32; int8 is for "
+                f"{', '.join(name for name in available() if _content(name).get('dot_product'))}."
+            )
+        attribute, feature = DOT_PRODUCTS[target.dot_product]
+        tvm = {**target.tvm, "mattr": [*target.tvm.get("mattr", []), attribute]}
+        target = replace(target, tvm=tvm, features=(*target.features, feature))
+    return replace(target, precision=precision)
 
 
 def choose(machine: Host | None = None) -> Choice:
@@ -259,6 +277,7 @@ def _target(name: str, content: dict[str, Any], threads: int | None) -> Target:
         content.get("fma_per_cycle"),
         tuple(content.get("features", ())),
         content.get("half_lanes"),
+        content.get("dot_product"),
     )
 
 
@@ -288,6 +307,8 @@ def _check(name: str, content: dict[str, Any]) -> None:
     clock = content.get("clock_ghz", 1.0)
     if not isinstance(clock, int | float) or not 0.01 < clock < 100:
         raise fault(f"needs “clock_ghz” to be a number, not {clock!r}")
+    if content.get("dot_product", "vnni") not in DOT_PRODUCTS:
+        raise fault(f"needs “dot_product” to be {' or '.join(DOT_PRODUCTS)}, not {content['dot_product']!r}")
     for key in ("features", "parts"):
         if not isinstance(content.get(key, []), list):
             raise fault(f"needs “{key}” to be a list of names")

@@ -110,10 +110,13 @@ def _arguments(kernel: tirx.PrimFunc) -> list[Any]:
     rng = np.random.default_rng(0)
     buffers = kernel.params  # each parameter is its buffer
     shapes = [(tuple(int(n) for n in buffer.shape), str(buffer.dtype)) for buffer in buffers]
-    return [
-        rng.integers(0, 256, shape, np.uint8) if dtype == "uint8" else rng.random(shape, np.float32) - np.float32(0.5)
-        for shape, dtype in shapes
-    ]
+
+    def values(shape: tuple[int, ...], dtype: str) -> Any:
+        if dtype in ("uint8", "int8"):
+            return rng.integers(0, 128, shape, dtype)
+        return rng.random(shape, np.float32) - np.float32(0.5)
+
+    return [values(shape, dtype) for shape, dtype in shapes]
 
 
 def _first_line(error: Exception) -> str:

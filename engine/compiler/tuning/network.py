@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from engine.compiler.graph import GraphBuilder
-from engine.compiler.kernels.bottleneck import Bottleneck
+from engine.compiler.kernels.bottleneck import Bottleneck, QuantisedBottleneck
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise
-from engine.compiler.kernels.pointwise import Pointwise
+from engine.compiler.kernels.pointwise import Pointwise, QuantisedPointwise
+from engine.compiler.quantised_graph import graph_builder
 from engine.compiler.records import Entries
 from engine.compiler.tiling import Core
 from engine.compiler.tilings import Tilings, key, to_json
@@ -45,7 +45,7 @@ class _Asked(Tilings):
 def operators(checkpoint: Checkpoint, height: int, width: int, core: Core) -> Counter[Any]:
     """The network's operators and how often each is used; a bottleneck and, for the choice between them, its two halves."""
     asked = _Asked(core)
-    GraphBuilder(checkpoint, height, width, core, asked).build()
+    graph_builder(checkpoint, height, width, core, asked).build()
     found: Counter[Any] = Counter()
     for op, uses in asked.operators.items():
         if isinstance(op, (ExpandDepthwise, Pointwise)):
@@ -59,7 +59,8 @@ def operators(checkpoint: Checkpoint, height: int, width: int, core: Core) -> Co
 
 def _halves(op: Bottleneck) -> tuple[ExpandDepthwise, Pointwise]:
     pixels = op.inner.out_height * op.inner.out_width
-    return op.inner, Pointwise(op.inner.middle, op.outputs, pixels, op.residual)
+    kind = QuantisedPointwise if isinstance(op, QuantisedBottleneck) else Pointwise
+    return op.inner, kind(op.inner.middle, op.outputs, pixels, op.residual)
 
 
 def tune(network: Counter[Any], core: Core, entries: Entries, times: Times) -> Iterator[Step]:

@@ -1,0 +1,83 @@
+"""The network with its bottlenecks' 1×1 convolutions in 8 bits; stem, depthwise layers and head stay in floats.
+
+Each activation that a 1×1 convolution reads is stored in bytes by the kernel that makes it, and beside that in floats where
+a shortcut or the head reads it too.
+"""
+
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from engine.compiler import packing
+from engine.compiler.graph import Features, GraphBuilder, Layer
+from engine.compiler.kernels.bottleneck import Bottleneck, QuantisedBottleneck
+from engine.compiler.kernels.emit import Tile
+from engine.compiler.kernels.expand_depthwise import QuantisedExpandDepthwise
+from engine.compiler.kernels.pointwise import QuantisedPointwise
+from engine.compiler.kernels.stem import QuantisedStem
+from engine.compiler.quantisation import IntegerLayer, Levels
+from engine.compiler.tiling import Core
+from engine.compiler.tilings import Tilings
+from models.checkpoints import Checkpoint
+
+
+class QuantisedGraphBuilder(GraphBuilder):
+    """Raises WeightsError where nothing tells the ranges of the activations."""
+
+    STEM = QuantisedStem
+    BOTTLENECK = QuantisedBottleneck
+    EXPAND_DEPTHWISE = QuantisedExpandDepthwise
+    POINTWISE = QuantisedPointwise
+    MIDDLE = "uint8"
+
+    def __init__(
+        self, checkpoint: Checkpoint, height: int, width: int, core: Core, tilings: Tilings | None = None
+    ) -> None:
+        super().__init__(checkpoint, height, width, core, tilings)
+        self._ranges = checkpoint.activation_ranges()
+        blocks = [
+            f"stage.{stage}.{number}"
+            for stage, found in enumerate(self.architecture.blocks())
+            for number in range(len(found))
+        ]
+        readers = [*(f"{name}.inv.0" for name in blocks), "deconv_refined.0"]
+        self._readers = dict(zip(["first", *blocks], readers))  # of what the stem and each block give out
+
+    def _levels(self, reader: str) -> Levels:
+        """Of the activation that the layer `reader` reads."""
+        return Levels.of(*self._ranges[reader])
+
+    def _features(self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int]) -> Features:
+        values = self._values([*arguments, self._levels(self._readers[layer]).rounding()])
+        blocked = self._blocked(*shape)
+        types = [relax.TensorType(blocked, self.core.elements), relax.TensorType(blocked, "uint8")]
+        both = self._builder.emit(relax.call_tir(kernel, values, types))
+        floats, in_bytes = (self._builder.emit(relax.TupleGetItem(both, index)) for index in range(2))
+        return Features(floats, *shape, in_bytes)
+
+    def _input(self, x: Features) -> Any:
+        return x.in_bytes
+
+    def _shortcut(self, op: Bottleneck, x: Features) -> list[Any]:
+        return [x.value] if op.residual else []
+
+    def _depthwise(self, name: str) -> Layer:
+        """In units of its output's levels, which begin at 0, and rounding included."""
+        weight, bias = super()._depthwise(name)
+        scale = np.float32(self._levels(f"{name}.point_conv.0").scale)
+        return weight / scale, bias / scale + np.float32(0.5)
+
+    def _product(self, name: str, tile: Tile, half: bool = False) -> list[Any]:
+        weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
+        layer = IntegerLayer.of(weight[:, :, 0, 0], bias, self._levels(f"{name}.0"))
+        matrix = packing.quads(layer.weight, tile.vectors, self.core.lanes, half)
+        return [matrix, self._vector(layer.scale), self._vector(layer.bias)]
+
+
+def graph_builder(
+    checkpoint: Checkpoint, height: int, width: int, core: Core, tilings: Tilings | None = None
+) -> GraphBuilder:
+    """The builder for what `core` computes in."""
+    kind = QuantisedGraphBuilder if core.dot_product else GraphBuilder
+    return kind(checkpoint, height, width, core, tilings)

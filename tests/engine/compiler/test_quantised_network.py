@@ -1,0 +1,194 @@
+"""Networks with 1×1 convolutions in 8 bits: the kernels against exact integers, the network against PyTorch with the same
+rounding."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import tvm
+from numpy.typing import NDArray
+from torch import nn
+
+from engine.compiler import artifacts, host, packing, targets
+from engine.compiler.kernels.bottleneck import BottleneckTiling, QuantisedBottleneck, bottleneck
+from engine.compiler.kernels.depthwise import Patch
+from engine.compiler.kernels.emit import Tile
+from engine.compiler.kernels.expand_depthwise import (
+    ExpandDepthwiseTiling,
+    QuantisedExpandDepthwise,
+    expand_depthwise,
+)
+from engine.compiler.kernels.pointwise import PointwiseTiling, QuantisedPointwise, pointwise
+from engine.compiler.quantisation import IntegerLayer, Levels
+from engine.compiler.runtime import CompiledNetwork
+from engine.compiler.tilings import KERNELS
+from models import architecture, checkpoints
+from models.calibration import calibrate
+from models.checkpoints import Checkpoint
+from models.errors import WeightsError
+from models.reference import ReferenceNetwork
+from models.skeleton import COCO_17
+
+needs_vnni = pytest.mark.skipif(
+    "AVX512VNNI" not in host.detect().features, reason="this machine's processor has no AVX512VNNI"
+)
+SMALL = {
+    "name": "small",
+    "resolution": 64,
+    "stem": 8,
+    "kernel": 3,
+    "stages": [
+        {"width": 8, "depth": 2, "stride": 2},
+        {"width": 12, "depth": 1, "stride": 2, "kernel": 5, "expansion": 3},
+        {"width": 22, "depth": 2, "stride": 2, "kernel": 7, "expansion": 2},
+        {"width": 24, "depth": 2, "stride": 1, "kernel": 7, "expansion": 4},
+    ],
+    "deconv": [12, 24, 20],
+}
+
+
+def run(kernel: tvm.tirx.PrimFunc, arguments: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> None:
+    """Compiles and calls a kernel; `outputs` are filled."""
+    target = targets.load(threads=1, precision="int8")
+    library = tvm.compile(tvm.IRModule({"f": kernel}), target=tvm.target.Target({**target.tvm, "num-cores": 1}))
+    placed = [tvm.runtime.tensor(np.ascontiguousarray(a)) for a in (*arguments, *outputs)]
+    library["f"](*placed)
+    for array, tensor in zip(outputs, placed[len(arguments) :]):
+        array[:] = tensor.numpy()
+
+
+def blocked(values: NDArray[Any], lanes: int) -> NDArray[Any]:
+    """(C, P) -> (C / lanes, P, lanes), padded with rubbish that no result may depend on."""
+    channels, pixels = values.shape
+    full = np.full((packing.padded(channels, lanes), pixels), 77, values.dtype)
+    full[:channels] = values
+    return full.reshape(-1, lanes, pixels).transpose(0, 2, 1)
+
+
+def plain(values: NDArray[Any], channels: int) -> NDArray[Any]:
+    return values.transpose(0, 2, 1).reshape(-1, values.shape[1])[:channels]
+
+
+@needs_vnni
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (96, 24), (40, 56), (36, 24), (22, 9), (17, 40)])
+def test_a_pointwise_kernel_sums_exactly(lanes: int, inputs: int, outputs: int) -> None:
+    rng = np.random.default_rng(inputs)
+    pixels, vectors = 21, 2
+    op = QuantisedPointwise(inputs, outputs, pixels, residual=True)
+    kernel = pointwise(op, PointwiseTiling(Tile(vectors, 4), 7), lanes, "f")
+    x = rng.integers(0, 256, (inputs, pixels), np.uint8)
+    weight = rng.integers(-127, 128, (outputs, inputs), np.int8)
+    x[:, 0], weight[0] = 255, 127  # the largest sums
+    x[:, 1], weight[-1] = 255, -127
+    scale = np.ones(outputs, np.float32)
+    bias = rng.integers(-9, 9, outputs).astype(np.float32)
+    residual = rng.integers(-9, 9, (outputs, pixels)).astype(np.float32)
+    levels = np.array([1 / 64, 120.5], np.float32)
+    shape = (-(-outputs // lanes), pixels, lanes)
+    y, in_bytes = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    arguments = [
+        blocked(x, lanes),
+        packing.quads(weight, vectors, lanes, op.half(lanes)),
+        packing.vector(scale, lanes),
+        packing.vector(bias, lanes),
+        blocked(residual, lanes),
+        levels,
+    ]
+    run(kernel, arguments, [y, in_bytes])
+
+    expected = weight.astype(np.int64) @ x.astype(np.int64) + bias[:, None].astype(np.int64) + residual.astype(np.int64)
+    np.testing.assert_array_equal(plain(y, outputs), expected)
+    rounded = np.clip(np.floor(expected / 64 + 120.5), 0, 255)
+    np.testing.assert_array_equal(plain(in_bytes, outputs), rounded)
+
+
+def test_a_layer_of_bytes_is_the_layer_of_what_they_stand_for() -> None:
+    rng = np.random.default_rng(0)
+    weight, bias = rng.normal(size=(6, 40)).astype(np.float32), rng.normal(size=6).astype(np.float32)
+    weight[3] = 0
+    levels = Levels.of(-1.5, 4.0)
+    layer = IntegerLayer.of(weight, bias, levels)
+    x = rng.integers(0, 256, (40, 9))
+    ours = layer.scale[:, None] * (layer.weight.astype(np.int64) @ x) + layer.bias[:, None]
+    theirs = weight @ (levels.scale * (x - levels.zero)) + bias[:, None]
+    assert np.abs(ours - theirs).max() < 0.01 * np.ptp(theirs)
+    assert np.abs(layer.weight).max() == 127
+    np.testing.assert_allclose(ours[3], bias[3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.5, 4.0), (0.0, 6.0), (0.5, 2.0), (-3.0, -1.0), (0.0, 0.0)])
+def test_zero_is_a_level_and_levels_round(low: float, high: float) -> None:
+    levels = Levels.of(low, high)
+    assert 0 <= levels.zero <= 255
+    values = np.linspace(min(low, 0), max(high, 0), 1001)
+    factor, addend = levels.rounding().astype(np.float64)
+    found = levels.scale * (np.clip(np.floor(values * factor + addend), 0, 255) - levels.zero)
+    assert np.abs(found - values).max() <= levels.scale * 1.001
+    assert levels.scale * (np.floor(addend) - levels.zero) == 0
+
+
+def fake_quantised(checkpoint: Checkpoint) -> ReferenceNetwork:
+    """PyTorch with the rounding of 8-bit layers, in floats."""
+    network = ReferenceNetwork(checkpoint)
+    for name, (low, high) in checkpoint.activation_ranges().items():
+        if not name.startswith("stage."):
+            continue
+        layer, levels = network.module.get_submodule(name), Levels.of(low, high)
+        assert isinstance(layer, nn.Conv2d)
+        step = layer.weight.data.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
+        layer.weight.data = torch.round(layer.weight.data / step) * step
+        layer.register_forward_pre_hook(rounding(levels))
+    return network
+
+
+def rounding(levels: Levels) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], tuple[torch.Tensor]]:
+    def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
+        steps = torch.clamp(torch.floor(inputs[0] / levels.scale + levels.zero + 0.5), 0, 255)
+        return ((steps - levels.zero) * levels.scale,)
+
+    return hook
+
+
+def small(picture: NDArray[np.uint8]) -> Checkpoint:
+    checkpoint = checkpoints.synthetic(architecture.parse(SMALL, "small.yaml"), COCO_17, seed=3)
+    return replace(checkpoint, ranges=calibrate(checkpoint, [picture]))
+
+
+def noise(height: int, width: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def maps(network: CompiledNetwork, picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    network.picture[:] = picture
+    return [np.from_dlpack(found).copy() for found in network.maps()]
+
+
+@needs_vnni
+@pytest.mark.parametrize("cache_kib", [1, 4096], ids=["two kernels", "one kernel"])
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_the_network_computes_what_pytorch_computes_with_the_same_rounding(lanes: int, cache_kib: int) -> None:
+    picture = noise(64, 96)
+    checkpoint = small(picture)
+    target = targets.load(threads=1, precision="int8")
+    target = replace(target, cache_kib=(32, cache_kib, 4096), lanes=lanes)
+    network = CompiledNetwork(artifacts.obtain(checkpoint, 64, 96, target), threads=1)
+    ours = maps(network, picture)
+    theirs = fake_quantised(checkpoint).maps(picture)
+    floats = ReferenceNetwork(checkpoint).maps(picture)
+    for a, b, c in zip(ours, theirs, floats):
+        # A value that lies between two levels may become either of them, so a few bytes differ by one.
+        assert np.abs(a - b).max() < 0.02 * np.ptp(b)
+        assert np.abs(a - b).mean() < 0.2 * np.abs(b - c).mean()
+
+
+def test_weights_without_ranges_are_refused(tmp_path: Path) -> None:
+    checkpoint = checkpoints.synthetic(architecture.parse(SMALL, "small.yaml"), COCO_17, seed=3)
+    with pytest.raises(WeightsError, match="not known for these weights.*models calibrate"):
+        checkpoint.activation_ranges()
+    with pytest.raises(WeightsError, match="changed since"):
+        replace(checkpoint, ranges=replace(small(noise(64, 64)).ranges, weights="other")).activation_ranges()
