@@ -40,10 +40,11 @@ def _ask() -> dict[str, str]:
             devices.names(kind)
         except LitePoseError as error:
             reasons[kind] = str(error)
-    try:
-        targets.load(precision="fp16")
-    except LitePoseError as error:
-        reasons["fp16"] = str(error)
+    for precision in targets.PRECISIONS:
+        try:
+            targets.load(precision=precision)
+        except LitePoseError as error:
+            reasons[precision] = str(error)
     return reasons
 
 

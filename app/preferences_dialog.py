@@ -152,6 +152,7 @@ class PreferencesDialog(QDialog):
             "opencl": self.tr("Graphics card (OpenCL)"),
             "fp32": self.tr("Single (32 bits)"),
             "fp16": self.tr("Half (16 bits)"),
+            "int8": self.tr("Integers (8 bits)"),
         }
         values = offered(name)
         kind = current.partition(":")[0]

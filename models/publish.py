@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from models import checkpoints, manifest
+from models import checkpoints, manifest, ranges
 from models.checkpoints import Checkpoint
 from models.errors import WeightsError
 from models.manifest import FOLDER, Figure, Weights
@@ -14,7 +14,7 @@ BEGIN, END = "<!-- facts: written by models/publish.py -->", "<!-- end of facts 
 
 
 def publish(checkpoint_path: str | Path, size: str, figures: Sequence[Figure], folder: Path = FOLDER) -> Weights:
-    """Returns the new entry of the manifest. The first figure is the one that lists show.
+    """Returns the new entry of the manifest. The ranges of the activations come along if they are of these weights. The first figure is the one that lists show.
 
     The checkpoint's metadata gives "data" and "date" (ISO), and for the card also "views" and "note". A card that exists
     keeps its text; only the part between the two marks is replaced. Raises WeightsError if the file is not of this size.
@@ -26,6 +26,10 @@ def publish(checkpoint_path: str | Path, size: str, figures: Sequence[Figure], f
     entries = manifest.read(folder)
     if Path(checkpoint_path).resolve() != path.resolve():
         shutil.copyfile(checkpoint_path, path)
+    if checkpoint.ranges is not None and checkpoint.ranges.weights == checkpoint.sha256:
+        ranges.write(checkpoint.ranges, ranges.beside(path))
+    else:
+        ranges.beside(path).unlink(missing_ok=True)  # of earlier weights
     entry = Weights(
         size=size,
         path=path,

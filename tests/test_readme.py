@@ -89,7 +89,7 @@ def option_strings(command: str) -> set[str]:
     said = io.StringIO()
     parsers = [
         [command],
-        *([[command, action] for action in ("list", "show", "import")] if command == "models" else []),
+        *([[command, action] for action in ("list", "show", "import", "calibrate")] if command == "models" else []),
     ]
     for words in parsers:
         with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):

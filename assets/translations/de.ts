@@ -329,6 +329,10 @@
         <translation>Halb (16 Bit)</translation>
     </message>
     <message>
+        <source>Integers (8 bits)</source>
+        <translation>Ganzzahlen (8 Bit)</translation>
+    </message>
+    <message>
         <source>NVIDIA graphics card (CUDA)</source>
         <translation>NVIDIA-Grafikkarte (CUDA)</translation>
     </message>

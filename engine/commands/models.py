@@ -9,8 +9,6 @@ from engine.errors import UsageError
 from models import architecture as architectures
 from models import checkpoints, complexity, manifest, ranges
 from models.skeleton import SKELETONS
-from models.training.annotations import read_json
-from models.training.pictures import Pictures
 
 DEFAULT_JOINTS = 17  # of a size without weights, to count what it computes
 TO_GET_WEIGHTS = "train them (main.py train) or import them (main.py models import)"
@@ -142,13 +140,18 @@ def calibrate(name: str, places: Sequence[Path], annotations: Path | None, count
     """Writes the ranges of the activations beside the weights."""
     if count < 1:
         raise UsageError("--count must be at least 1.")
+    from models.training.annotations import read_json
+    from models.training.pictures import Pictures
+
     pictures = Pictures(*places)
     names = pictures.names()
     if annotations is not None:
         listed = {str(image.get("file_name")) for image in read_json(annotations)["images"]}
         names = [name for name in names if name in listed]
     if not names:
-        raise UsageError("There are no pictures to calibrate with. Give folders or .tar files of pictures of people.")
+        which = f" of those that “{annotations}” lists" if annotations else ""
+        given = ", ".join(f"“{place}”" for place in places)
+        raise UsageError(f"There are no pictures{which} in {given}. Give folders or .tar files of pictures of people.")
     checkpoint = checkpoints.load(name)
     weights = None if Path(name).suffix == checkpoints.SUFFIX else manifest.find(checkpoint.architecture.name)
     path = ranges.beside(weights.path if weights else Path(name))

@@ -1,9 +1,24 @@
+import json
+
+import cv2
+import numpy as np
 import pytest
 import torch
 
 import main
 from models import architecture, checkpoints
+from models.errors import WeightsError
 from models.litepose import LitePose
+from models.skeleton import COCO_17
+
+SMALL = {
+    "resolution": 64,
+    "stem": 8,
+    "expansion": 2,
+    "kernel": 3,
+    "stages": [{"width": 8, "depth": 1, "stride": stride} for stride in (2, 2, 2, 1)],
+    "deconv": [8, 8, 8],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +112,48 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         main.main(["models", *arguments])
     assert stopped.value.code == 2
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    (folder / "some").mkdir(parents=True)
+    for number, shape in enumerate([(90, 60), (60, 120)]):
+        noise = np.random.default_rng(number).integers(0, 256, (*shape, 3), np.uint8)
+        cv2.imwrite(str(folder / "some" / f"{number}.png"), noise)
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_calibration_writes_what_eight_bits_need(tmp_path, pictures, capsys):
+    file = tmp_path / "mine.safetensors"
+    network = architecture.parse({**SMALL, "name": "mine"}, "mine.yaml")
+    checkpoints.save(checkpoints.synthetic(network, COCO_17, seed=1), file)
+    with pytest.raises(WeightsError, match="not known for these weights"):
+        checkpoints.load(file).activation_ranges()
+    assert main.main(["models", "calibrate", str(file), "--pictures", str(pictures)]) == 0
+    assert "from 2 pictures" in capsys.readouterr().out
+    ranges = checkpoints.load(file).activation_ranges()
+    blocks = [f"stage.{i}.{j}" for i, stage in enumerate(network.blocks()) for j in range(len(stage))]
+    assert {f"{block}.{layer}.0" for block in blocks for layer in ("inv", "point_conv")} <= ranges.keys()
+    assert all(low <= 0 <= high for low, high in ranges.values())
+    assert ranges["stage.0.0.point_conv.0"][0] == 0  # behind a ReLU6
+    assert 0 < ranges["stage.0.0.point_conv.0"][1] <= 6
+
+    listed = tmp_path / "listed.json"
+    listed.write_text(json.dumps({"images": [{"file_name": "some/1.png"}], "annotations": []}))
+    arguments = ["models", "calibrate", str(file), "--pictures", str(pictures), "--annotations", str(listed)]
+    assert main.main(arguments) == 0
+    assert "from 1 pictures" in capsys.readouterr().out
+
+    checkpoints.save(checkpoints.synthetic(network, COCO_17, seed=2), file)
+    with pytest.raises(WeightsError, match=r"the weights have changed since.*models calibrate"):
+        checkpoints.load(file).activation_ranges()
+    file.with_suffix(".ranges.json").write_text("{")
+    with pytest.raises(WeightsError, match=r"mine\.ranges\.json.*cannot be read"):
+        checkpoints.load(file)
+
+
+def test_calibration_needs_pictures(tmp_path, capsys):
+    assert main.main(["models", "calibrate", "xs", "--pictures", str(tmp_path)]) == 2
+    assert "There are no pictures in" in capsys.readouterr().err

@@ -1,6 +1,6 @@
 import pytest
 
-from models import architecture, checkpoints, manifest
+from models import architecture, checkpoints, manifest, ranges
 from models.errors import WeightsError
 from models.publish import publish
 from models.skeleton import SKELETONS
@@ -15,7 +15,9 @@ def test_every_listed_file_is_there_whole_and_of_its_size():
         assert weights.matches_manifest()
         assert weights.figures
         assert weights.skeleton in SKELETONS
-        assert checkpoints.load(weights.path).architecture == architecture.load(size)
+        checkpoint = checkpoints.load(weights.path)
+        assert checkpoint.architecture == architecture.load(size)
+        assert checkpoint.activation_ranges()  # main.py models calibrate, before they are published
 
 
 def test_every_file_is_listed_and_has_a_card():
@@ -100,3 +102,16 @@ def test_a_card_without_marks_is_not_overwritten(tmp_path, tiny_checkpoint, save
     with pytest.raises(WeightsError, match="lost its marks"):
         publish(saved(tiny_checkpoint), "tiny", FIGURES, tmp_path)
     assert (tmp_path / "tiny.md").read_text() == "All by hand."
+
+
+def test_ranges_are_published_with_their_weights_only(tmp_path, tiny_checkpoint, saved):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    path = saved(tiny_checkpoint)
+    known = ranges.Ranges(checkpoints.load(path).sha256, 3, {"stage.0.0.inv.0": (-1.5, 2.0)})
+    ranges.write(known, ranges.beside(path))
+    published = publish(path, "tiny", FIGURES, folder).path
+    assert checkpoints.load(published).ranges == known
+    ranges.beside(path).unlink()
+    publish(path, "tiny", FIGURES, folder)
+    assert checkpoints.load(published).ranges is None

@@ -7,6 +7,7 @@ patch of rows; so it suits the large, narrow stages, and `expand_depthwise` with
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -53,7 +54,7 @@ def bottleneck(op: Bottleneck, tiling: BottleneckTiling, lanes: int, name: str) 
         expansion = Expansion(inner, tiling.expansion, patch, lanes)
         product = (IntegerProduct if quantised else Product)(inner.middle, op.outputs, lanes)
         shape = (out_blocks, inner.out_height * inner.out_width, lanes)
-        shortcut = expansion.x if not quantised else argument("residual", shape) if op.residual else None
+        shortcut: Any = expansion.x if not quantised else argument("residual", shape) if op.residual else None
         store = output(shape, quantised)
 
         with T.parallel(0, tiling.bands) as band:

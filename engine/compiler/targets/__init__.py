@@ -33,7 +33,17 @@ from engine.compiler.folders import tuning_folder
 from engine.compiler.host import ARCHITECTURES, MOST_THREADS, Host
 from engine.errors import CompilerError
 
-__all__ = ["MOST_THREADS", "Choice", "Target", "available", "choose", "default_threads", "host_preset", "load"]
+__all__ = [
+    "MOST_THREADS",
+    "PRECISIONS",
+    "Choice",
+    "Target",
+    "available",
+    "choose",
+    "default_threads",
+    "host_preset",
+    "load",
+]
 
 FOLDER = Path(__file__).parent
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -143,8 +153,10 @@ def load(name: str | None = None, threads: int | None = None, *, precision: str 
     target = _in_precision(_read(name or own, threads), precision)
     if here or target.name == own:
         if fault := target.fault_here():
+            only_precision = precision != "fp32" and not _read(name or own, threads).fault_here()
+            instead = "Use --precision fp32. " if only_precision else ""
             raise CompilerError(
-                f"The target “{target.name}” {fault}. To compile for another machine, use main.py compile --target "
+                f"The target “{target.name}” {fault}. {instead}To compile for another machine, use main.py compile --target "
                 f"{target.name} --export DIR."
             )
         target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})

@@ -3,7 +3,6 @@ rounding."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from engine.compiler import artifacts, host, packing, targets
-from engine.compiler.kernels.bottleneck import BottleneckTiling, QuantisedBottleneck, bottleneck
-from engine.compiler.kernels.depthwise import Patch
 from engine.compiler.kernels.emit import Tile
-from engine.compiler.kernels.expand_depthwise import (
-    ExpandDepthwiseTiling,
-    QuantisedExpandDepthwise,
-    expand_depthwise,
-)
 from engine.compiler.kernels.pointwise import PointwiseTiling, QuantisedPointwise, pointwise
 from engine.compiler.quantisation import IntegerLayer, Levels
 from engine.compiler.runtime import CompiledNetwork
-from engine.compiler.tilings import KERNELS
 from models import architecture, checkpoints
 from models.calibration import calibrate
 from models.checkpoints import Checkpoint
@@ -186,9 +177,9 @@ def test_the_network_computes_what_pytorch_computes_with_the_same_rounding(lanes
         assert np.abs(a - b).mean() < 0.2 * np.abs(b - c).mean()
 
 
-def test_weights_without_ranges_are_refused(tmp_path: Path) -> None:
+def test_weights_without_ranges_are_refused() -> None:
     checkpoint = checkpoints.synthetic(architecture.parse(SMALL, "small.yaml"), COCO_17, seed=3)
-    with pytest.raises(WeightsError, match="not known for these weights.*models calibrate"):
+    with pytest.raises(WeightsError, match=r"not known for these weights.*models calibrate"):
         checkpoint.activation_ranges()
     with pytest.raises(WeightsError, match="changed since"):
         replace(checkpoint, ranges=replace(small(noise(64, 64)).ranges, weights="other")).activation_ranges()

@@ -169,3 +169,23 @@ def test_half_precision_is_for_cores_that_have_it() -> None:
         targets.load("rpi4", here=False, precision="fp16")
     with pytest.raises(CompilerError, match="Unknown precision “fp8”"):
         targets.load("rpi5", here=False, precision="fp8")
+
+
+def test_eight_bits_are_for_cores_that_the_program_has_kernels_for() -> None:
+    target = targets.load("x86-64-v4", threads=2, here=False, precision="int8")
+    assert target.tvm["mattr"] == ["+avx512vnni"]
+    assert "AVX512VNNI" in target.features
+    assert (target.elements, target.records_name) == ("float32", "x86-64-v4-int8")
+    assert target.identity() != targets.load("x86-64-v4", threads=2, here=False).identity()
+    assert "mattr" not in targets.load("x86-64-v4", threads=2, here=False).tvm
+    with pytest.raises(CompilerError, match=r"no 8-bit arithmetic for the target “rpi5”.*int8 is for x86-64-v4"):
+        targets.load("rpi5", here=False, precision="int8")
+
+
+def test_a_processor_without_the_dot_product_refuses_eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"AVX2", "FMA3", "AVX512F", "AVX512CD", "AVX512_SKX"}
+    machine = Host("x86-64", "Linux", "", frozenset(known), (CoreGroup(2, 1024),))
+    monkeypatch.setattr(host, "detect", lambda: machine)
+    assert targets.load().name == "x86-64-v4"
+    with pytest.raises(CompilerError, match=r"needs AVX512VNNI, which.* has not\. Use --precision fp32\."):
+        targets.load(precision="int8")
