@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="the .safetensors file to write; default: where the program finds it as this size",
     )
-    measure = actions.add_parser("calibrate", help="find what --precision int8 needs to know of weights")
-    measure.add_argument("name", metavar="SIZE|FILE", help="a size (xs, s, …) or a .safetensors file")
-    measure.add_argument(
+    calibration = actions.add_parser("calibrate", help="find what --precision int8 needs to know of weights")
+    calibration.add_argument("name", metavar="SIZE|FILE", help="a size (xs, s, …) or a .safetensors file")
+    calibration.add_argument(
         "--pictures",
         type=Path,
         nargs="+",
@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folders or .tar files of pictures of people",
     )
-    measure.add_argument("--annotations", type=Path, metavar="F", help="take only pictures that this COCO file lists")
-    measure.add_argument("--count", type=int, default=96, help="pictures to look at, taken at random (default: 96)")
+    calibration.add_argument(
+        "--annotations", type=Path, metavar="F", help="take only pictures that this COCO file lists"
+    )
+    calibration.add_argument("--count", type=int, default=96, help="pictures to look at, taken at random (default: 96)")
 
 
 def main(args: argparse.Namespace) -> int:
