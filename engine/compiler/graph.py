@@ -16,7 +16,7 @@ from engine.compiler import packing
 from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
-from engine.compiler.kernels.emit import Tile, blocks, elements, half_block
+from engine.compiler.kernels.emit import Tile, blocks, elements
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
@@ -33,19 +33,21 @@ Layer = tuple[NDArray[np.float32], NDArray[np.float32]]  # weight and bias, batc
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """An activation in the blocked layout (C / lanes, H · W, lanes). in_bytes: for layers that read it in 8 bits."""
+    """An activation in the blocked layout (C / lanes, H · W, lanes). in_bytes: for layers that read it in 8
+    bits; levels: what these bytes stand for, `quantisation.Levels`."""
 
     value: Any
     channels: int
     height: int
     width: int
     in_bytes: Any = None
+    levels: Any = None
 
 
 class GraphBuilder:
     """Emits one network for one input shape. Equal kernels are built once, whatever the weights.
 
-    STEM, BOTTLENECK, EXPAND_DEPTHWISE, POINTWISE: classes of the operators. MIDDLE: type of a block's middle activation; None:
+    STEM, BOTTLENECK, EXPAND_DEPTHWISE, POINTWISE, DECONV: classes of the operators. MIDDLE: type of a block's middle activation; None:
     the core's elements.
     """
 
@@ -53,6 +55,7 @@ class GraphBuilder:
     BOTTLENECK: type[Bottleneck] = Bottleneck
     EXPAND_DEPTHWISE: type[ExpandDepthwise] = ExpandDepthwise
     POINTWISE: type[Pointwise] = Pointwise
+    DECONV: type[Deconv] = Deconv
     MIDDLE: str | None = None
 
     def __init__(
@@ -233,28 +236,24 @@ class GraphBuilder:
         op = self._deconv_operator(step, inputs)
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: deconv(op, tiling, self.core.lanes, name))
-        height, width = 2 * op.height, 2 * op.width
-        arguments = self._deconv_arguments(step, inputs, tiling)
-        value = self._call(kernel, arguments, self._blocked(op.outputs, height, width))
-        return Features(value, op.outputs, height, width)
+        arguments = self._deconv_arguments(step, inputs, op, tiling)
+        return self._features(f"deconv.{step}", kernel, arguments, (op.outputs, 2 * op.height, 2 * op.width))
 
     def _deconv_operator(self, step: int, inputs: list[Features]) -> Deconv:
         place = inputs[0]
-        return Deconv(tuple(x.channels for x in inputs), self.architecture.deconv[step], place.height, place.width)
+        return self.DECONV(tuple(x.channels for x in inputs), self.architecture.deconv[step], place.height, place.width)
 
-    def _deconv_arguments(self, step: int, inputs: list[Features], tiling: DeconvTiling) -> list[Any]:
+    def _deconv_layer(self, step: int, inputs: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Weight (I, O, 4, 4) of each input, and bias (O,)."""
         scale, shift = self._weights.norm(f"deconv_bnrelu.{step}.0")
-        half = half_block(len(shift), [x.channels for x in inputs], self.core.lanes)
-        weights = [
-            packing.transposed(
-                self._weights.weight(f"{name}.{step}") * scale[None, :, None, None],
-                tiling.tile.vectors,
-                self.core.lanes,
-                half,
-            )
-            for name, _ in zip(("deconv_refined", "deconv_raw"), inputs)
-        ]
-        return [*(x.value for x in inputs), *weights, self._vector(shift)]
+        names = ("deconv_refined", "deconv_raw")[:inputs]
+        return [self._weights.weight(f"{name}.{step}") * scale[None, :, None, None] for name in names], shift
+
+    def _deconv_arguments(self, step: int, inputs: list[Features], op: Deconv, tiling: DeconvTiling) -> list[Any]:
+        lanes, vectors = self.core.lanes, tiling.tile.vectors
+        weights, shift = self._deconv_layer(step, len(inputs))
+        packed = [packing.transposed(weight, vectors, lanes, op.half(lanes)) for weight in weights]
+        return [*(x.value for x in inputs), *packed, self._vector(shift)]
 
     def _output_head(self, number: int, inputs: list[Features]) -> Any:
         op = self._head_operator(number, inputs[0], [x.channels for x in inputs])
@@ -271,7 +270,7 @@ class GraphBuilder:
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: upsampled_head(op, tiling, self.core.lanes, name))
         arguments = [
-            *self._deconv_arguments(2, inputs, tiling.deconv),
+            *self._deconv_arguments(2, inputs, step, tiling.deconv),
             *self._head_arguments(1, op.head),
             *(x.value for x in others),
         ]

@@ -75,12 +75,18 @@ def transposed(weight: Array, vectors: int, lanes: int, half: bool = False) -> A
 
     Output row 2y + a reads input rows y + a - 1 + dy, dy = 0 or 1, through kernel row 3 - a - 2 · dy; columns alike.
     """
-    parities = []
-    for a in range(2):
-        for b in range(2):
-            taps = [weight[:, :, 3 - a - 2 * dy, 3 - b - 2 * dx].T for dy in range(2) for dx in range(2)]
-            parities.append(matrix(np.concatenate(taps, axis=1), vectors, lanes, half))
-    return np.stack(parities)
+    return np.stack([matrix(np.concatenate(list(taps), axis=1), vectors, lanes, half) for taps in taps_of(weight)])
+
+
+def taps_of(weight: Array) -> Array:
+    """(I, O, 4, 4) -> (4 parities, 4 taps, O, I), as of `transposed`."""
+    return np.array(
+        [
+            [weight[:, :, 3 - a - 2 * dy, 3 - b - 2 * dx].T for dy in range(2) for dx in range(2)]
+            for a in range(2)
+            for b in range(2)
+        ]
+    )
 
 
 def quads(weight: NDArray[np.int8], vectors: int, lanes: int, half: bool = False) -> NDArray[np.int8]:

@@ -48,3 +48,26 @@ class IntegerLayer:
         scale = steps * np.float32(levels.scale)
         offset = scale * levels.zero * rounded.sum(axis=1, dtype=np.int64)
         return cls(rounded, scale.astype(np.float32), (bias - offset).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerDeconv:
+    """A transposed convolution of bytes, whose inputs' products have one scale: y = scale · Σ (weight @ bytes) + bias.
+
+    weights: of each input, (4 parities, 4 taps, O, I) int8. scale, bias: (4 parities, O) float32.
+    """
+
+    weights: list[NDArray[np.int8]]
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, weights: list[NDArray[np.float32]], bias: NDArray[np.float32], levels: list[Levels]) -> "IntegerDeconv":
+        """weights: of each input, as `packing.taps_of` gives them; bias: (O,)."""
+        scaled = [weight * np.float32(level.scale) for weight, level in zip(weights, levels)]
+        scale = (
+            np.maximum(np.max([np.abs(weight).max(axis=(1, 3)) for weight in scaled], axis=0), TINY) / LARGEST_WEIGHT
+        )
+        rounded = [np.rint(weight / scale[:, None, :, None]).astype(np.int8) for weight in scaled]
+        offset = sum(level.zero * weight.sum(axis=(1, 3), dtype=np.int64) for weight, level in zip(rounded, levels))
+        return cls(rounded, scale.astype(np.float32), (bias - scale * offset).astype(np.float32))

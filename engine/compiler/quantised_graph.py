@@ -1,22 +1,24 @@
-"""The network with its bottlenecks' 1×1 convolutions in 8 bits; stem, depthwise layers and head stay in floats.
+"""The network with its bottlenecks' 1×1 convolutions and its transposed ones in 8 bits; the others stay in floats.
 
-Each activation that a 1×1 convolution reads is stored in bytes by the kernel that makes it, and beside that in floats where
+Each activation that one of these reads is stored in bytes by the kernel that makes it, and beside that in floats where
 a shortcut or the head reads it too.
 """
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import relax
 
 from engine.compiler import packing
 from engine.compiler.graph import Features, GraphBuilder, Layer
 from engine.compiler.kernels.bottleneck import Bottleneck, QuantisedBottleneck
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling, QuantisedDeconv
 from engine.compiler.kernels.emit import Tile
 from engine.compiler.kernels.expand_depthwise import QuantisedExpandDepthwise
 from engine.compiler.kernels.pointwise import QuantisedPointwise
 from engine.compiler.kernels.stem import QuantisedStem
-from engine.compiler.quantisation import IntegerLayer, Levels
+from engine.compiler.quantisation import IntegerDeconv, IntegerLayer, Levels
 from engine.compiler.tiling import Core
 from engine.compiler.tilings import Tilings
 from models.checkpoints import Checkpoint
@@ -29,6 +31,7 @@ class QuantisedGraphBuilder(GraphBuilder):
     BOTTLENECK = QuantisedBottleneck
     EXPAND_DEPTHWISE = QuantisedExpandDepthwise
     POINTWISE = QuantisedPointwise
+    DECONV = QuantisedDeconv
     MIDDLE = "uint8"
 
     def __init__(
@@ -41,20 +44,22 @@ class QuantisedGraphBuilder(GraphBuilder):
             for stage, found in enumerate(self.architecture.blocks())
             for number in range(len(found))
         ]
-        readers = [*(f"{name}.inv.0" for name in blocks), "deconv_refined.0"]
-        self._readers = dict(zip(["first", *blocks], readers))  # of what the stem and each block give out
+        readers = [*(f"{name}.inv.0" for name in blocks), *(f"deconv_refined.{step}" for step in range(3))]
+        # Of what the stem, each block and the first two steps of the head give out.
+        self._readers = dict(zip(["first", *blocks, "deconv.0", "deconv.1"], readers))
 
     def _levels(self, reader: str) -> Levels:
         """Of the activation that the layer `reader` reads."""
         return Levels.of(*self._ranges[reader])
 
     def _features(self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int]) -> Features:
-        values = self._values([*arguments, self._levels(self._readers[layer]).rounding()])
+        levels = self._levels(self._readers[layer])
+        values = self._values([*arguments, levels.rounding()])
         blocked = self._blocked(*shape)
         types = [relax.TensorType(blocked, self.core.elements), relax.TensorType(blocked, "uint8")]
         both = self._builder.emit(relax.call_tir(kernel, values, types))
         floats, in_bytes = (self._builder.emit(relax.TupleGetItem(both, index)) for index in range(2))
-        return Features(floats, *shape, in_bytes)
+        return Features(floats, *shape, in_bytes, levels)
 
     def _input(self, x: Features) -> Any:
         return x.in_bytes
@@ -73,6 +78,27 @@ class QuantisedGraphBuilder(GraphBuilder):
         layer = IntegerLayer.of(weight[:, :, 0, 0], bias, self._levels(f"{name}.0"))
         matrix = packing.quads(layer.weight, tile.vectors, self.core.lanes, half)
         return [matrix, self._vector(layer.scale), self._vector(layer.bias)]
+
+    def _deconv_arguments(self, step: int, inputs: list[Features], op: Deconv, tiling: DeconvTiling) -> list[Any]:
+        lanes = self.core.lanes
+        weights, shift = self._deconv_layer(step, len(inputs))
+        levels = [x.levels for x in inputs]
+        layer = IntegerDeconv.of([packing.taps_of(weight) for weight in weights], shift, levels)
+
+        def packed(weight: NDArray[np.int8]) -> NDArray[np.int8]:
+            """Each tap's input channels padded to whole quads."""
+            channels = weight.shape[-1]
+            full = np.pad(weight, [(0, 0)] * 3 + [(0, packing.padded(channels, packing.QUAD) - channels)])
+            matrices = full.transpose(0, 2, 1, 3).reshape(4, weight.shape[2], -1)
+            return np.stack([packing.quads(matrix, tiling.tile.vectors, lanes, op.half(lanes)) for matrix in matrices])
+
+        return [
+            *(x.in_bytes for x in inputs),
+            *map(packed, layer.weights),
+            np.stack([self._vector(parity) for parity in layer.bias]),
+            np.stack([self._vector(parity) for parity in layer.scale]),
+            np.array([level.zero for level in levels], np.uint8),
+        ]
 
 
 def graph_builder(

@@ -11,7 +11,7 @@ from tvm import tirx
 
 from engine.compiler import tiling
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling, QuantisedBottleneck, bottleneck
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling, QuantisedDeconv, deconv
 from engine.compiler.kernels.expand_depthwise import (
     ExpandDepthwise,
     ExpandDepthwiseTiling,
@@ -32,6 +32,7 @@ CLASSES = {
     "QuantisedBottleneck": BottleneckTiling,
     "QuantisedExpandDepthwise": ExpandDepthwiseTiling,
     "QuantisedPointwise": PointwiseTiling,
+    "QuantisedDeconv": DeconvTiling,
     "Deconv": DeconvTiling,
     "Head": HeadTiling,
     "UpsampledHead": UpsampledHeadTiling,
@@ -46,6 +47,7 @@ KERNELS: dict[type, Callable[[Any, Any, int, str], tirx.PrimFunc]] = {
     QuantisedBottleneck: bottleneck,
     QuantisedExpandDepthwise: expand_depthwise,
     QuantisedPointwise: pointwise,
+    QuantisedDeconv: deconv,
     Deconv: deconv,
     Head: head,
     UpsampledHead: upsampled_head,

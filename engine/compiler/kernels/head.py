@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling, Upsampler
+from engine.compiler.kernels.deconv import Deconv, DeconvTiling, upsampler
 from engine.compiler.kernels.depthwise import Patch, add_depthwise, ring_rows
 from engine.compiler.kernels.emit import (
     RELU,
@@ -237,7 +237,7 @@ class UpsampledHeadTiling:
 
 
 def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
-    """(the arguments of Upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
+    """(the arguments of the upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
     first) -> maps (O, H, W). The first branch is the deconv step's output."""
     rows, patch, half = tiling.head.rows, tiling.head.patch, op.head.kernel // 2
     if op.head.height % rows or rows % 2 or patch.rows != tiling.PATCH_ROWS:
@@ -245,7 +245,7 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
 
     def body() -> None:
         height, width = op.head.height, op.head.width
-        upsampler = Upsampler(op.deconv, tiling.deconv.tile, lanes)
+        steps = upsampler(op.deconv, tiling.deconv.tile, lanes)
         projection = Projection(op.head, tiling.head.tile, lanes)
         around = -(-half // 2)  # coarse rows that the two fine rows of one need on each side
         kept = 2 * (around + 1) + half
@@ -255,7 +255,7 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
         maps = argument("maps", (op.head.outputs, height, width), "float32")
 
         with T.parallel(0, height // rows) as task:
-            upsampler.allocate()
+            steps.allocate()
             for branch in branches:
                 branch.allocate()
             projection.allocate(branches)
@@ -266,7 +266,7 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
                     refined.put(block, 2 * coarse + parity, column, lane, value)
 
                 with T.If(tirx.all(coarse >= 0, coarse < op.deconv.height)), T.Then():
-                    upsampler.emit(coarse, put)
+                    steps.emit(coarse, put)
                     with T.serial(0, 2) as parity:
                         for branch, x in zip(others, inputs):
                             branch.read_row(x, 2 * coarse + parity)

@@ -127,15 +127,31 @@ def test_zero_is_a_level_and_levels_round(low: float, high: float) -> None:
 def fake_quantised(checkpoint: Checkpoint) -> ReferenceNetwork:
     """PyTorch with the rounding of 8-bit layers, in floats."""
     network = ReferenceNetwork(checkpoint)
+    deconvs: dict[str, list[tuple[nn.ConvTranspose2d, float]]] = {}
     for name, (low, high) in checkpoint.activation_ranges().items():
-        if not name.startswith("stage."):
-            continue
         layer, levels = network.module.get_submodule(name), Levels.of(low, high)
-        assert isinstance(layer, nn.Conv2d)
-        step = layer.weight.data.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
-        layer.weight.data = torch.round(layer.weight.data / step) * step
         layer.register_forward_pre_hook(rounding(levels))
+        if isinstance(layer, nn.ConvTranspose2d):
+            deconvs.setdefault(name.rpartition(".")[2], []).append((layer, levels.scale))
+        else:
+            assert isinstance(layer, nn.Conv2d)
+            step = layer.weight.data.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
+            layer.weight.data = torch.round(layer.weight.data / step) * step
+    for layers in deconvs.values():
+        round_together(layers)
     return network
+
+
+def round_together(layers: list[tuple[nn.ConvTranspose2d, float]]) -> None:
+    """The weights (I, O, 4, 4) of deconvolutions that end in one sum, each with the scale of what it reads: of each output
+    and each of the four parities, all products are multiples of one step."""
+    for rows in (slice(1, 4, 2), slice(0, 4, 2)):
+        for columns in (slice(1, 4, 2), slice(0, 4, 2)):
+            parts = [(layer.weight.data[:, :, rows, columns], scale) for layer, scale in layers]
+            largest = [weight.abs().amax(dim=(0, 2, 3)) * scale for weight, scale in parts]
+            step = torch.stack(largest).amax(dim=0)[None, :, None, None] / 127
+            for weight, scale in parts:
+                weight.copy_(torch.round(weight * scale / step) * step / scale)
 
 
 def rounding(levels: Levels) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], tuple[torch.Tensor]]:
@@ -146,8 +162,8 @@ def rounding(levels: Levels) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], 
     return hook
 
 
-def small(picture: NDArray[np.uint8]) -> Checkpoint:
-    checkpoint = checkpoints.synthetic(architecture.parse(SMALL, "small.yaml"), COCO_17, seed=3)
+def small(picture: NDArray[np.uint8], **changes: object) -> Checkpoint:
+    checkpoint = checkpoints.synthetic(architecture.parse({**SMALL, **changes}, "small.yaml"), COCO_17, seed=3)
     return replace(checkpoint, ranges=calibrate(checkpoint, [picture]))
 
 
@@ -161,11 +177,19 @@ def maps(network: CompiledNetwork, picture: NDArray[np.uint8]) -> list[NDArray[n
 
 
 @needs_vnni
-@pytest.mark.parametrize("cache_kib", [1, 4096], ids=["two kernels", "one kernel"])
-@pytest.mark.parametrize("lanes", [4, 8, 16])
-def test_the_network_computes_what_pytorch_computes_with_the_same_rounding(lanes: int, cache_kib: int) -> None:
+@pytest.mark.parametrize(
+    ("lanes", "cache_kib", "changes"),
+    [
+        *((lanes, cache_kib, {}) for lanes in (4, 8, 16) for cache_kib in (1, 4096)),
+        (16, 1024, {"fusion": False}),
+        (16, 1024, {"deconv": [24, 40, 17], "stem": 13}),
+    ],
+)
+def test_the_network_computes_what_pytorch_computes_with_the_same_rounding(
+    lanes: int, cache_kib: int, changes: dict[str, object]
+) -> None:
     picture = noise(64, 96)
-    checkpoint = small(picture)
+    checkpoint = small(picture, **changes)
     target = targets.load(threads=1, precision="int8")
     target = replace(target, cache_kib=(32, cache_kib, 4096), lanes=lanes)
     network = CompiledNetwork(artifacts.obtain(checkpoint, 64, 96, target), threads=1)
