@@ -31,7 +31,7 @@ class Core:
     elements:  type of activations and weights, float32 or float16.
     load_store: whether arithmetic takes its operands from registers only, as on ARM. Elsewhere an instruction can read a
                weight or an input from memory.
-    dot_product: instruction for sums of 8-bit products, if the network's 1×1 convolutions are to be computed with it.
+    dot_product: instruction for sums of 8-bit products, if 1×1 and transposed convolutions are to be computed with it.
     """
 
     lanes: int

@@ -59,7 +59,7 @@ UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does no
 @dataclass(frozen=True, slots=True)
 class Target:
     """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. tuned: tilings that a
-    search found, by operator. precision: of PRECISIONS, of activations and weights; int8 of those in 1×1 convolutions. For the rest see this
+    search found, by operator. precision: of PRECISIONS, of activations and weights; int8: in 1×1 and transposed convolutions. For the rest see this
     module; what is not known is empty or None."""
 
     name: str
