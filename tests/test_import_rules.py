@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TORCH_ROOMS = (
+    "models/calibration.py",
     "models/litepose.py",
     "models/reference.py",
     "models/export.py",
