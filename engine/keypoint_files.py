@@ -18,6 +18,7 @@ from models.skeleton import SKELETONS, Skeleton
 
 # Further digits would be noise: a hundredth of a pixel, a microsecond.
 PIXEL_DIGITS, SCORE_DIGITS, TIME_DIGITS = 2, 4, 6
+LARGEST = 2**53  # whole numbers up to here are exact as floats, and fit 64 bits
 
 Joint = tuple[float, float, float]
 
@@ -144,8 +145,10 @@ def _reason(error: ValueError) -> str:
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"“{name}” is not a number")
+    if not abs(value) <= LARGEST:  # so that NaN is none either
+        raise ValueError(f"“{name}” is not a number up to {LARGEST:.0e}")
     return float(value)
 
 

@@ -30,7 +30,7 @@ def share_heaps() -> None:
 def give_back() -> None:
     """Hands what is free in the heaps back to the system, where the C library is glibc; takes some milliseconds.
 
-    Frames of an old source leave holes between what lives on. Unasked, glibc keeps them: a window whose source, size and
+    Frames of an old source or of a finished recording leave holes between what lives on. Unasked, glibc keeps them: a window whose source, size and
     recordings changed a hundred times had a third of its memory in them.
     """
     if not sys.platform.startswith("linux"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from engine.live.failures import details, sentence
+from engine.live.heaps import give_back
 from engine.live.loader import Job
 from engine.live.options import EventKind
 from engine.live.outlet import Outlet, Output
@@ -110,6 +111,7 @@ class RecordingControl:
         kept = tuple(path for path in recording.paths if path.exists())
         self._tell(EventKind.RECORDING, _outcome(kept, complete=not errors), "", kept)
         done.set()
+        give_back()
 
 
 def _outcome(kept: tuple[Path, ...], *, complete: bool) -> str:

@@ -56,6 +56,8 @@ def test_a_line_that_a_kill_cut_off_is_left_out(tmp_path):
         ('{"frame": 0, "time_s": 0, "source": "a", "people": [{"id": null, "score": 1}]}', "no list of keypoints"),
         ('{"frame": 0, "time_s": 0, "source": "a", "people": [{"score": 1, "keypoints": [[1, 2]]}]}', "nor"),
         ('{"frame": NaN, "time_s": 0, "source": "a", "people": []}', "“frame” is not a number"),
+        (f'{{"frame": {10**19}, "time_s": 0, "source": "a", "people": []}}', "“frame” is not a number up to"),
+        (f'{{"frame": 0, "time_s": {10**400}, "source": "a", "people": []}}', "“time_s” is not a number up to"),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path, line, reason):
