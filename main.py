@@ -1,6 +1,7 @@
 """LitePose Live: one entry point. Parses the command's name, imports that command alone, and hands over."""
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -56,6 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
         # Who read the output, such as `head`, has had enough. Python would complain once more when it closes the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: A name is too long for a file: “{error.filename}”. Give a shorter one.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130

@@ -86,8 +86,9 @@ def load(name_or_path: str | Path) -> Architecture:
     """Reads an architecture by its name ("xs") or from a YAML file. Raises ArchitectureError with what is wrong in it."""
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
-        path = FOLDER / f"{str(name_or_path).lower()}.yaml"
-        if not path.is_file() or path.parent != FOLDER:
+        name = str(name_or_path).lower()
+        path = FOLDER / f"{name}.yaml"
+        if name not in available():
             raise ArchitectureError(
                 f"Unknown model size “{name_or_path}”. Choose one of {', '.join(available())}, or name a YAML file."
             )

@@ -255,3 +255,8 @@ def test_running_from_a_cached_network_is_light(picture: Path, tmp_path: Path) -
     exit_code, torch, tvm, kilobytes = done.stdout.split("\n")[-2].split()
     assert (exit_code, torch, tvm) == ("0", "False", "False")
     assert int(kilobytes) < 400 * 1024
+
+
+def test_names_that_are_too_long_for_a_file_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "n" * 300]) == 2
+    assert "too long" in capsys.readouterr().err
