@@ -1,11 +1,13 @@
 """Weights from a checkpoint to the order in which the kernels read them: batch norm folded, channels blocked and padded."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+T = TypeVar("T", bound=np.generic)
 QUAD = 4  # input channels of one dot product of bytes
 EPSILON = 1e-5  # of every batch norm, as in the official network
 
@@ -51,14 +53,28 @@ def matrix(weight: Array, vectors: int, lanes: int, half: bool = False) -> Array
 
     half: the last block has lanes / 2 outputs and is stored as (I / 2, lanes): each output's even and odd input channel.
     """
+    return _grouped(weight, vectors, lanes, half, 1)
+
+
+def quads(weight: NDArray[np.int8], vectors: int, lanes: int, half: bool = False) -> NDArray[np.int8]:
+    """As `matrix`, for dot products of four input channels: groups of `vectors` blocks, each (I / 4, vectors · lanes, 4).
+
+    half: the last block is stored as (I / 8, lanes, 4): each output's even and odd quad of input channels.
+    """
+    return _grouped(weight, vectors, lanes, half, QUAD)
+
+
+def _grouped(weight: NDArray[T], vectors: int, lanes: int, half: bool, together: int) -> NDArray[T]:
+    """together: input channels that lie beside each other for each output; padded to a multiple of it."""
     outputs, inputs = weight.shape
     rest = outputs % lanes if half else 0
-    full = np.zeros((padded(outputs - rest, lanes), inputs), np.float32)
-    full[: outputs - rest] = weight[: outputs - rest]
+    full = np.zeros((padded(outputs - rest, lanes), padded(inputs, together)), weight.dtype)
+    full[: outputs - rest, :inputs] = weight[: outputs - rest]
     step = vectors * lanes
-    parts = [full[first : first + step].T.reshape(-1) for first in range(0, len(full), step)]
+    groups = (full[first : first + step] for first in range(0, len(full), step))
+    parts = [group.reshape(len(group), -1, together).transpose(1, 0, 2).reshape(-1) for group in groups]
     if rest:
-        parts.append(weight[-rest:].reshape(rest, -1, 2).transpose(1, 0, 2).reshape(-1))
+        parts.append(weight[-rest:].reshape(rest, -1, 2, together).transpose(1, 0, 2, 3).reshape(-1))
     return np.concatenate(parts)
 
 
@@ -87,20 +103,3 @@ def taps_of(weight: Array) -> Array:
             for b in range(2)
         ]
     )
-
-
-def quads(weight: NDArray[np.int8], vectors: int, lanes: int, half: bool = False) -> NDArray[np.int8]:
-    """As `matrix`, for dot products of four input channels: groups of `vectors` blocks, each (I / 4, vectors · lanes, 4).
-
-    half: the last block is stored as (I / 8, lanes, 4): each output's even and odd quad of input channels.
-    """
-    outputs, inputs = weight.shape
-    rest = outputs % lanes if half else 0
-    full = np.zeros((padded(outputs - rest, lanes), padded(inputs, QUAD)), np.int8)
-    full[: outputs - rest, :inputs] = weight[: outputs - rest]
-    step = vectors * lanes
-    groups = (full[first : first + step] for first in range(0, len(full), step))
-    parts = [group.reshape(len(group), -1, QUAD).transpose(1, 0, 2).reshape(-1) for group in groups]
-    if rest:
-        parts.append(weight[-rest:].reshape(rest, -1, 2, QUAD).transpose(1, 0, 2, 3).reshape(-1))
-    return np.concatenate(parts)

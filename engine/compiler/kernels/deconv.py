@@ -6,12 +6,13 @@ zero. A task copies the rows that it needs into scratch with a zero column at bo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.dot_product import QUAD, DotProducts
+from engine.compiler.kernels.dot_product import DotProducts
 from engine.compiler.kernels.emit import (
     RELU,
     Expr,
@@ -27,7 +28,8 @@ from engine.compiler.kernels.emit import (
     scratch,
     zero_fill,
 )
-from engine.compiler.kernels.product import half_weight_place, output, weight_offset
+from engine.compiler.kernels.product import Source, half_weight_place, output, weight_offset
+from engine.compiler.packing import QUAD
 
 TAPS = 4  # of one output parity: (dy, dx), each 0 or 1
 Store = Callable[[Expr, Expr, Expr, Expr, Expr], None]
@@ -123,38 +125,39 @@ class Upsampler:
         store: Store,
     ) -> None:
         """size: pixels, blocks of outputs, and whether the last of these is a half block."""
-        acc = Registers(size[0], size[1], self.lanes, size[2])
-        acc.fill(lambda p, j, v: self._bias[(first + j) * self.lanes + v])
-        for source, weight, channels in zip(self._rows, self._weights, self.op.inputs):
-            self._taps(acc, first, parity_y, parity_x, start, source, weight, channels)
+        parity = parity_y * 2 + parity_x
+        acc = self._accumulators(size, first)
+        for source, weight, depth in zip(self._rows, self._weights, self._depths):
+            with T.serial(0, TAPS) as tap:
+                row, column = parity_y + tap // 2, start + parity_x + tap % 2
+                self._add(acc, first, parity, tap, depth, weight, partial(_at, source, row, column))
         acc.settle()
         with acc.each() as (p, j, v):
-            store(first + j, parity_y, 2 * (start + p) + parity_x, v, clipped(acc[p, j, v], RELU))
+            value = self._value(acc[p, j, v], parity, (first + j) * self.lanes + v)
+            store(first + j, parity_y, 2 * (start + p) + parity_x, v, clipped(value, RELU))
 
-    def _taps(
-        self,
-        acc: Registers,
-        first: Expr,
-        parity_y: Expr,
-        parity_x: Expr,
-        start: Expr,
-        source: Any,
-        weight: Any,
-        channels: int,
-    ) -> None:
-        depth, parity = TAPS * channels, parity_y * 2 + parity_x
-        with T.serial(0, TAPS) as tap:
-            row, column = parity_y + tap // 2, start + parity_x + tap % 2
+    def _accumulators(self, size: tuple[int, int, bool], first: Expr) -> Any:
+        pixels, vectors, half = size
+        acc = Registers(pixels, vectors, self.lanes, half)
+        acc.fill(lambda p, j, v: self._bias[(first + j) * self.lanes + v])
+        return acc
 
-            def place(offset: Callable[..., Expr], k: Expr) -> Expr:
-                return offset(first, tap * channels + k, depth, acc.full, self.lanes)
+    def _add(self, acc: Any, first: Expr, parity: Expr, tap: Expr, depth: int, weight: Any, x: Source) -> None:
+        """Adds one tap of one input, `depth` channels deep."""
 
-            acc.contract(
-                channels,
-                lambda p, block, lane: source[block, row, column + p, lane],
-                lambda k, o: weight[parity, place(weight_offset, k) + o],
-                lambda k: weight[parity, place(half_weight_place, k)],
-            )
+        def place(offset: Callable[..., Expr], k: Expr) -> Expr:
+            return offset(first, tap * depth + k, TAPS * depth, acc.full, self.lanes)
+
+        acc.contract(
+            depth,
+            x,
+            lambda k, o: weight[parity, place(weight_offset, k) + o],
+            lambda k: weight[parity, place(half_weight_place, k)],
+        )
+
+    def _value(self, total: Expr, parity: Expr, output: Expr) -> Expr:
+        """What the sum of all products says of an output channel, before the ReLU."""
+        return total
 
     def _blank(self, number: int, *place: Expr) -> None:
         """Writes a block of zeros into the rows of input `number`."""
@@ -190,49 +193,30 @@ class QuantisedUpsampler(Upsampler):
         with T.vectorized(0, self.lanes) as v:
             T.buffer_store(self._rows[number], self._zero[number], [*place, v])
 
-    def _tile(
-        self,
-        size: tuple[int, int, bool],
-        first: Expr,
-        parity_y: Expr,
-        parity_x: Expr,
-        start: Expr,
-        store: Store,
-    ) -> None:
-        parity = parity_y * 2 + parity_x
-        acc = DotProducts(size[0], size[1], self.lanes, size[2])
-        for source, weight, depth in zip(self._rows, self._weights, self._depths):
-            self._dots(acc, first, parity_y, parity_x, start, source, weight, depth)
-        acc.settle()
-        with acc.each() as (p, j, v):
-            o = (first + j) * self.lanes + v
-            value = T.cast(acc[p, j, v], "float32") * self._scale[parity, o] + self._bias[parity, o]
-            store(first + j, parity_y, 2 * (start + p) + parity_x, v, clipped(value, RELU))
+    def _accumulators(self, size: tuple[int, int, bool], first: Expr) -> Any:
+        pixels, vectors, half = size
+        return DotProducts(pixels, vectors, self.lanes, half)
 
-    def _dots(
-        self,
-        acc: DotProducts,
-        first: Expr,
-        parity_y: Expr,
-        parity_x: Expr,
-        start: Expr,
-        source: Any,
-        weight: Any,
-        depth: int,
-    ) -> None:
-        lanes, parity, size = self.lanes, parity_y * 2 + parity_x, QUAD * self.lanes
-        with T.serial(0, TAPS) as tap:
-            row, column = parity_y + tap // 2, start + parity_x + tap % 2
+    def _add(self, acc: Any, first: Expr, parity: Expr, tap: Expr, depth: int, weight: Any, x: Source) -> None:
+        before, size = tap * (depth // QUAD), QUAD * self.lanes
 
-            def vector(group: Expr, place: Expr) -> Expr:
-                return weight[parity, T.ramp(group * (TAPS * depth * lanes) + place * size, 1, size)]
+        def vector(group: Expr, place: Expr) -> Expr:
+            return weight[parity, T.ramp(group * (TAPS * depth * self.lanes) + place * size, 1, size)]
 
-            acc.contract(
-                depth,
-                lambda p, block, lane: source[block, row, column + p, lane],
-                lambda quad, j: vector(first, (tap * (depth // QUAD) + quad) * acc.full + j),
-                lambda quad: vector(first + acc.full, (tap * (depth // QUAD) + quad) // 2),
-            )
+        acc.contract(
+            depth,
+            x,
+            lambda quad, j: vector(first, (before + quad) * acc.full + j),
+            lambda quad: vector(first + acc.full, (before + quad) // 2),
+        )
+
+    def _value(self, total: Expr, parity: Expr, output: Expr) -> Expr:
+        return T.cast(total, "float32") * self._scale[parity, output] + self._bias[parity, output]
+
+
+def _at(rows: Any, row: Expr, column: Expr, p: Expr, block: Expr, lane: Expr) -> Expr:
+    """Pixel p of a tile that begins at `column` of the row."""
+    return rows[block, row, column + p, lane]
 
 
 def upsampler(op: Deconv, tile: Tile, lanes: int) -> Upsampler:

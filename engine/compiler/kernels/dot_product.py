@@ -7,8 +7,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from engine.compiler.kernels.emit import Accumulators, Expr
+from engine.compiler.packing import QUAD
 
-QUAD = 4  # input channels of one dot product
 # Dot products of a pixel that are unrolled together: as much of the input as the floats' UNROLL covers twice over.
 UNROLL = 2
 

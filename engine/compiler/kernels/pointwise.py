@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.dot_product import QUAD
 from engine.compiler.kernels.emit import (
     Expr,
     Tile,
@@ -17,6 +16,7 @@ from engine.compiler.kernels.emit import (
     prim_func,
 )
 from engine.compiler.kernels.product import IntegerProduct, Product, output
+from engine.compiler.packing import QUAD
 
 
 @dataclass(frozen=True, slots=True)

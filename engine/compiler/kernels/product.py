@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.dot_product import QUAD, DotProducts
+from engine.compiler.kernels.dot_product import DotProducts
 from engine.compiler.kernels.emit import Expr, Registers, argument, blocks, clipped
+from engine.compiler.packing import QUAD
 
 LEVELS = (0.0, 255.5)  # a value to which ½ was added, clipped to these and truncated, is a rounded byte
 Source = Callable[[Expr, Expr, Expr], Expr]  # (pixel of the tile, block, lane or lanes) -> inputs
