@@ -15,12 +15,13 @@ from tvm import relax, tirx
 from engine.compiler import packing
 from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling, deconv
+from engine.compiler.kernels.deconv import DeconvTiling, deconv
 from engine.compiler.kernels.emit import Tile, blocks, elements
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
 from engine.compiler.kernels.stem import Stem, stem
+from engine.compiler.kernels.upsampler import Deconv
 from engine.compiler.tiling import Core
 from engine.compiler.tilings import Tilings
 from models.architecture import STEM_CHANNELS, Architecture, Block
@@ -252,7 +253,7 @@ class GraphBuilder:
     def _deconv_arguments(self, step: int, inputs: list[Features], op: Deconv, tiling: DeconvTiling) -> list[Any]:
         lanes, vectors = self.core.lanes, tiling.tile.vectors
         weights, shift = self._deconv_layer(step, len(inputs))
-        packed = [packing.transposed(weight, vectors, lanes, op.half(lanes)) for weight in weights]
+        packed = [packing.winograd(weight, vectors, lanes, op.half(lanes)) for weight in weights]
         return [*(x.value for x in inputs), *packed, self._vector(shift)]
 
     def _output_head(self, number: int, inputs: list[Features]) -> Any:

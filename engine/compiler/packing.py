@@ -86,12 +86,26 @@ def depthwise(weight: Array, lanes: int) -> Array:
     return np.ascontiguousarray(full.reshape(-1, lanes, k * k).transpose(0, 2, 1))
 
 
-def transposed(weight: Array, vectors: int, lanes: int, half: bool = False) -> Array:
+def transposed(weight: Array, vectors: int, lanes: int) -> Array:
     """A 4×4 stride-2 transposed convolution (I, O, 4, 4) as four 2×2 convolutions: (4 parities, flat matrix of depth 4 · I).
 
     Output row 2y + a reads input rows y + a - 1 + dy, dy = 0 or 1, through kernel row 3 - a - 2 · dy; columns alike.
     """
-    return np.stack([matrix(np.concatenate(list(taps), axis=1), vectors, lanes, half) for taps in taps_of(weight)])
+    return np.stack([matrix(np.concatenate(list(taps), axis=1), vectors, lanes) for taps in taps_of(weight)])
+
+
+def winograd(weight: Array, vectors: int, lanes: int, half: bool = False) -> Array:
+    """The same for Winograd's F(2 × 2, 2 × 2), see `kernels.winograd`: (4 parities, flat matrix of depth 9 · I)."""
+    outputs, inputs = weight.shape[1::-1]
+    points = _points(_points(taps_of(weight).reshape(4, 2, 2, outputs, inputs), 1), 2)
+    matrices = points.reshape(4, 9, outputs, inputs)
+    return np.stack([matrix(np.concatenate(list(parity), axis=1), vectors, lanes, half) for parity in matrices])
+
+
+def _points(taps: Array, axis: int) -> Array:
+    """The two taps along `axis` as the three factors of F(2, 2)."""
+    first, second = np.split(taps, 2, axis)
+    return np.concatenate([first, first + second, second], axis)
 
 
 def taps_of(weight: Array) -> Array:

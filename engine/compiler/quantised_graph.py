@@ -13,11 +13,12 @@ from tvm import relax
 from engine.compiler import packing
 from engine.compiler.graph import Features, GraphBuilder, Layer
 from engine.compiler.kernels.bottleneck import Bottleneck, QuantisedBottleneck
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling, QuantisedDeconv
+from engine.compiler.kernels.deconv import DeconvTiling
 from engine.compiler.kernels.emit import Tile
 from engine.compiler.kernels.expand_depthwise import QuantisedExpandDepthwise
 from engine.compiler.kernels.pointwise import QuantisedPointwise
 from engine.compiler.kernels.stem import QuantisedStem
+from engine.compiler.kernels.upsampler import Deconv, QuantisedDeconv
 from engine.compiler.quantisation import IntegerDeconv, IntegerLayer, Levels
 from engine.compiler.tiling import Core
 from engine.compiler.tilings import Tilings

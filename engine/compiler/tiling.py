@@ -6,13 +6,14 @@ from functools import singledispatch
 from typing import Any
 
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling
+from engine.compiler.kernels.deconv import DeconvTiling
 from engine.compiler.kernels.depthwise import Patch, ring_rows
 from engine.compiler.kernels.emit import Tile, blocks, half_block
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling
 from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling
 from engine.compiler.kernels.stem import Stem, StemTiling
+from engine.compiler.kernels.upsampler import Deconv
 
 MOST_VECTORS, MOST_PIXELS = 6, 16  # of a register tile
 HALO = 0.06  # of a bottleneck's work that a task may do again for a neighbouring one
@@ -232,21 +233,27 @@ def _(op: Pointwise, core: Core) -> PointwiseTiling:
 
 @default.register
 def _(op: Deconv, core: Core) -> DeconvTiling:
-    return DeconvTiling(tile(core, blocks(op.outputs, core.lanes), op.width))
+    return DeconvTiling(tile(core, blocks(op.outputs, core.lanes), op.width // op.SIDE))
 
 
 @default.register
 def _(op: Head, core: Core) -> HeadTiling:
+    return _head_tiling(op, core, multiple=2)
+
+
+def _head_tiling(op: Head, core: Core, multiple: int) -> HeadTiling:
+    """multiple: of rows a task has."""
+
     def operands(tile: Tile) -> int:
         return tile.vectors + blocks(tile.pixels, core.lanes)  # the maps' weights are neighbours
 
     return HeadTiling(
         tile(core, op.width // core.lanes, op.outputs, operands),
-        rows_per_task(core, op.height, op.kernel - 1, multiple=2),
+        rows_per_task(core, op.height, op.kernel - 1, multiple),
         depthwise_patch(core, op.height, op.width, op.kernel),
     )
 
 
 @default.register
 def _(op: UpsampledHead, core: Core) -> UpsampledHeadTiling:
-    return UpsampledHeadTiling(default(op.deconv, core), default(op.head, core))
+    return UpsampledHeadTiling(default(op.deconv, core), _head_tiling(op.head, core, op.made_rows))

@@ -11,7 +11,7 @@ from tvm import tirx
 
 from engine.compiler import tiling
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling, QuantisedBottleneck, bottleneck
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling, QuantisedDeconv, deconv
+from engine.compiler.kernels.deconv import DeconvTiling, deconv
 from engine.compiler.kernels.expand_depthwise import (
     ExpandDepthwise,
     ExpandDepthwiseTiling,
@@ -21,6 +21,7 @@ from engine.compiler.kernels.expand_depthwise import (
 from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling, head, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling, QuantisedPointwise, pointwise
 from engine.compiler.kernels.stem import QuantisedStem, Stem, StemTiling, stem
+from engine.compiler.kernels.upsampler import Deconv, QuantisedDeconv
 from engine.compiler.tiling import Core
 
 CLASSES = {

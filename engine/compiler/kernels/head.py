@@ -6,12 +6,12 @@ the maps are written row by row as their readers want them.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling, upsampler
+from engine.compiler.kernels.deconv import DeconvTiling, upsampler
 from engine.compiler.kernels.depthwise import Patch, add_depthwise, ring_rows
 from engine.compiler.kernels.emit import (
     RELU,
@@ -29,6 +29,7 @@ from engine.compiler.kernels.emit import (
     transpose,
     zero_fill,
 )
+from engine.compiler.kernels.upsampler import Deconv
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +227,16 @@ class UpsampledHead:
     deconv: Deconv
     head: Head
 
+    @property
+    def made_rows(self) -> int:
+        """Rows that a step of the upsampler makes."""
+        return 2 * self.deconv.SIDE
+
 
 @dataclass(frozen=True, slots=True)
 class UpsampledHeadTiling:
-    """The head's patches have PATCH_ROWS rows, as many as one input row of the deconv step becomes."""
+    """The head's tasks take whole steps of the upsampler, and these whole patches."""
 
-    PATCH_ROWS: ClassVar[int] = 2
     deconv: DeconvTiling
     head: HeadTiling
 
@@ -239,16 +244,19 @@ class UpsampledHeadTiling:
 def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(the arguments of the upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
     first) -> maps (O, H, W). The first branch is the deconv step's output."""
-    rows, patch, half = tiling.head.rows, tiling.head.patch, op.head.kernel // 2
-    if op.head.height % rows or rows % 2 or patch.rows != tiling.PATCH_ROWS:
-        raise ValueError(f"{rows} rows a task do not divide {op.head.height}, or they are not made in pairs")
+    rows, patch, half, made = tiling.head.rows, tiling.head.patch, op.head.kernel // 2, op.made_rows
+    if op.head.height % rows or rows % made or made % patch.rows:
+        raise ValueError(
+            f"{rows} rows a task do not divide {op.head.height}, or steps of {made} rows or patches of {patch.rows} do not "
+            "divide them"
+        )
 
     def body() -> None:
         height, width = op.head.height, op.head.width
         steps = upsampler(op.deconv, tiling.deconv.tile, lanes)
         projection = Projection(op.head, tiling.head.tile, lanes)
-        around = -(-half // 2)  # coarse rows that the two fine rows of one need on each side
-        kept = 2 * (around + 1) + half
+        around = -(-half // made)  # steps that the rows of one need on each side
+        kept = made * (around + 1) + half
         branches = [Branch(number, op.head, patch, kept, lanes) for number in range(len(op.head.inputs))]
         refined, others = branches[0], branches[1:]
         inputs = [argument(f"raw{i}", (branch.blocks, height * width, lanes)) for i, branch in enumerate(others)]
@@ -259,18 +267,18 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
             for branch in branches:
                 branch.allocate()
             projection.allocate(branches)
-            with T.serial(0, rows // 2 + 2 * around) as step:
-                coarse = task * (rows // 2) + step - around
+            with T.serial(0, rows // made + 2 * around) as step:
+                first = task * rows + (step - around) * made
 
-                def put(block: Expr, parity: Expr, column: Expr, lane: Expr, value: Expr) -> None:
-                    refined.put(block, 2 * coarse + parity, column, lane, value)
+                def put(block: Expr, row: Expr, column: Expr, lane: Expr, value: Expr) -> None:
+                    refined.put(block, first + row, column, lane, value)
 
-                with T.If(tirx.all(coarse >= 0, coarse < op.deconv.height)), T.Then():
-                    steps.emit(coarse, put)
-                    with T.serial(0, 2) as parity:
+                with T.If(tirx.all(first >= 0, first < height)), T.Then():
+                    steps.emit(first // 2, put)
+                    with T.serial(0, made) as row:
                         for branch, x in zip(others, inputs):
-                            branch.read_row(x, 2 * coarse + parity)
-                with T.If(step >= 2 * around), T.Then():
-                    projection.emit(branches, 2 * (coarse - around), maps)
+                            branch.read_row(x, first + row)
+                with T.If(step >= 2 * around), T.Then(), T.serial(0, made // patch.rows) as number:
+                    projection.emit(branches, first - around * made + number * patch.rows, maps)
 
     return prim_func(name, body)

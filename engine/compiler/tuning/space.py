@@ -11,13 +11,14 @@ from typing import Any
 
 from engine.compiler import tiling
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling
-from engine.compiler.kernels.deconv import Deconv, DeconvTiling
+from engine.compiler.kernels.deconv import DeconvTiling
 from engine.compiler.kernels.depthwise import Patch
 from engine.compiler.kernels.emit import Tile, blocks
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling
-from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling
+from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling
 from engine.compiler.kernels.stem import Stem, StemTiling
+from engine.compiler.kernels.upsampler import Deconv
 from engine.compiler.tiling import Core
 
 MOST = 8  # alternatives tried for one choice
@@ -136,7 +137,7 @@ def _(op: Pointwise, core: Core) -> list[Vary]:
 
 @choices.register
 def _(op: Deconv, core: Core) -> list[Vary]:
-    options = tiles(core, blocks(op.outputs, core.lanes), op.width)
+    options = tiles(core, blocks(op.outputs, core.lanes), op.width // op.SIDE)
 
     def vary_tile(best: DeconvTiling) -> Iterable[DeconvTiling]:
         return [DeconvTiling(tile) for tile in options]
@@ -146,10 +147,11 @@ def _(op: Deconv, core: Core) -> list[Vary]:
 
 @choices.register
 def _(op: Head, core: Core) -> list[Vary]:
-    return _head_choices(op, core, (1, 2, 4))
+    return _head_choices(op, core, (1, 2, 4), 2)
 
 
-def _head_choices(op: Head, core: Core, patch_rows: Iterable[int]) -> list[Vary]:
+def _head_choices(op: Head, core: Core, patch_rows: Iterable[int], multiple: int) -> list[Vary]:
+    """multiple: of rows a task has."""
     options = tiles(core, op.width // core.lanes, op.outputs)
     shapes = patches(core, op.height, op.width, patch_rows)
 
@@ -160,7 +162,7 @@ def _head_choices(op: Head, core: Core, patch_rows: Iterable[int]) -> list[Vary]
         return [replace(best, patch=patch) for patch in shapes if best.rows % patch.rows == 0]
 
     def vary_rows(best: HeadTiling) -> Iterable[HeadTiling]:
-        sizes = [n for n in divisors(op.height) if n % 2 == 0 and n % best.patch.rows == 0 and n >= 4]
+        sizes = [n for n in divisors(op.height) if n % multiple == 0 and n % best.patch.rows == 0 and n >= 4]
         return [replace(best, rows=n) for n in sizes[-MOST:]]
 
     return [vary_tile, vary_patch, vary_rows]
@@ -176,5 +178,5 @@ def _(op: UpsampledHead, core: Core) -> list[Vary]:
 
     return [
         *map(of_deconv, choices(op.deconv, core)),
-        *map(of_head, _head_choices(op.head, core, (UpsampledHeadTiling.PATCH_ROWS,))),
+        *map(of_head, _head_choices(op.head, core, divisors(op.made_rows), op.made_rows)),
     ]

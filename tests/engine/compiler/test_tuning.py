@@ -16,11 +16,11 @@ import pytest
 
 from engine.compiler import records, targets, tiling
 from engine.compiler.kernels.bottleneck import Bottleneck
-from engine.compiler.kernels.deconv import Deconv
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise
 from engine.compiler.kernels.head import Head, UpsampledHead
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling
 from engine.compiler.kernels.stem import Stem
+from engine.compiler.kernels.upsampler import Deconv
 from engine.compiler.records import Records
 from engine.compiler.tiling import Core
 from engine.compiler.tilings import KERNELS, Tilings, from_json, key, to_json
