@@ -17,6 +17,7 @@ from engine.compiler.kernels.upsampler import Deconv
 
 MOST_VECTORS, MOST_PIXELS = 6, 16  # of a register tile
 HALO = 0.06  # of a bottleneck's work that a task may do again for a neighbouring one
+SHARING = 0.2  # of a group's work that is done again when the workers share it by bands of rows
 SPARE = 2  # registers beside those of a tile where `Core.load_store`: LLVM loads ahead
 CACHE_FLOATS = 6144  # of one task's input in a 1×1 convolution: well inside a first-level cache
 
@@ -102,7 +103,7 @@ def _cover(length: int, step: int) -> float:
 
 
 def expansion_tile(core: Core, middle: int, width: int) -> Tile:
-    """Tile of a fused expand + depthwise kernel. Its vectors are one task's blocks, so they also balance the threads."""
+    """Tile of a fused expand + depthwise kernel. Its vectors are the blocks made at a time, so they divide the middle's."""
     mid_blocks = blocks(middle, core.lanes)
     best, best_cost = Tile(1, 1), float("inf")
     for v in (v for v in range(1, 5) if mid_blocks % v == 0):
@@ -110,10 +111,10 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
         if candidate.vectors != v:
             wide = (Tile(v, p) for p in range(min(width, core.accumulators // v), 1, -1))
             candidate = next((option for option in wide if core.holds(option, matrix_operands(option))), Tile(v, 1))
-        tasks = mid_blocks // v
-        rounds = -(-tasks // core.threads) * core.threads / tasks
+        # Groups that the workers cannot divide among themselves they share, and rows between bands are made twice.
+        shared = (mid_blocks // v % core.threads) * v / mid_blocks
         loads = (v + candidate.pixels) / (v * candidate.pixels)
-        cost = rounds * (1 + 0.25 * loads) * _cover(width, candidate.pixels)
+        cost = (1 + SHARING * shared) * (1 + 0.25 * loads) * _cover(width, candidate.pixels)
         if cost < best_cost - 1e-9:
             best, best_cost = candidate, cost
     return best
@@ -219,10 +220,9 @@ def whole_bottleneck(op: Bottleneck, core: Core) -> BottleneckTiling:
 def _(op: ExpandDepthwise, core: Core) -> ExpandDepthwiseTiling:
     # What a task expands is little: to read it again for every row costs less than the registers for two rows' weights.
     rows = 1 if core.load_store else 2
-    return ExpandDepthwiseTiling(
-        expansion_tile(core, op.middle, op.width),
-        depthwise_patch(core, op.out_height, op.out_width, op.kernel, op.stride, rows),
-    )
+    patch = depthwise_patch(core, op.out_height, op.out_width, op.kernel, op.stride, rows)
+    workers = min(core.threads, op.out_height // patch.rows)
+    return ExpandDepthwiseTiling(expansion_tile(core, op.middle, op.width), patch, workers)
 
 
 @default.register

@@ -1,7 +1,8 @@
 """The first two thirds of an inverted bottleneck in one pass: expand 1×1 and depthwise K×K, both with ReLU6.
 
-One task makes a few blocks of middle channels for the whole picture. A ring of expanded rows stays in the cache, so the
-expanded activation (6× the input) never reaches memory and nothing is computed twice.
+A few blocks of middle channels are made at a time, for the whole picture. A ring of expanded rows stays in the cache, so the
+expanded activation (6× the input) never reaches memory. Nothing is computed twice but the rows between two bands of those
+blocks that the workers share.
 """
 
 from collections.abc import Callable
@@ -56,11 +57,12 @@ class QuantisedExpandDepthwise(ExpandDepthwise):
 
 @dataclass(frozen=True, slots=True)
 class ExpandDepthwiseTiling:
-    """tile: of the expansion; its vectors are also the blocks of one task, and divide the middle blocks. patch: of the
-    depthwise step."""
+    """tile: of the expansion; its vectors are also the blocks made at a time, and divide the middle blocks. patch: of the
+    depthwise step. workers: tasks, of as many blocks each; what a division leaves over they share by bands of rows."""
 
     tile: Tile
     patch: Patch
+    workers: int
 
 
 class Expansion:
@@ -90,7 +92,7 @@ class Expansion:
         self._count = 0
 
     def allocate(self, first: Expr, count: int) -> None:
-        """Scratch of a task that makes `count` blocks of middle channels from block `first` on, to be called inside it."""
+        """Scratch for `count` blocks of middle channels from block `first` on, to be called inside the task that makes them."""
         width, half = self.op.width, self._half
         self._first, self._count = first, count
         self._ring = scratch((count, self._ring_rows, width + 2 * half, self.lanes))
@@ -162,17 +164,21 @@ class Expansion:
 
 def expand_depthwise(op: ExpandDepthwise, tiling: ExpandDepthwiseTiling, lanes: int, name: str) -> tirx.PrimFunc:
     """(the arguments of Expansion) -> Y (M, H' · W', lanes)."""
-    tile, patch = tiling.tile, tiling.patch
-    mid_blocks = blocks(op.middle, lanes)
+    tile, patch, workers = tiling.tile, tiling.patch, tiling.workers
+    mid_blocks, patches = blocks(op.middle, lanes), op.out_height // patch.rows
     if mid_blocks % tile.vectors:
-        raise ValueError(f"{tile.vectors} blocks a task do not divide {mid_blocks}")
+        raise ValueError(f"{tile.vectors} blocks at a time do not divide {mid_blocks}")
+    if workers > patches:
+        raise ValueError(f"{patches} patches are not enough for {workers} workers")
+    own, shared = divmod(mid_blocks // tile.vectors, workers)  # groups of blocks
 
     def body() -> None:
         expansion = Expansion(op, tile, patch, lanes)
         y = argument("y", (mid_blocks, op.out_height * op.out_width, lanes), expansion.result)
 
-        with T.parallel(0, mid_blocks // tile.vectors) as task:
-            first = task * tile.vectors
+        def make(group: Expr, top: Expr, bottom: Expr) -> None:
+            """Patches of rows `top` … `bottom` - 1 of a group."""
+            first = group * tile.vectors
             expansion.allocate(first, tile.vectors)
 
             def finish(row: Expr) -> None:
@@ -185,6 +191,18 @@ def expand_depthwise(op: ExpandDepthwise, tiling: ExpandDepthwiseTiling, lanes: 
                     place = [first + block, (row + p // columns) * op.out_width + start + p % columns, v]
                     T.buffer_store(y, expansion.finished(acc[p, j, v]), place)
 
-            expansion.over_rows(0, op.out_height // patch.rows, finish)
+            expansion.over_rows(top, bottom, finish)
+
+        # One call of `make`, whoever owns the group: to emit it twice would double the code.
+        with T.parallel(0, workers) as worker, T.serial(0, own + shared) as turn:
+            if not shared:
+                make(worker * own + turn, 0, patches)
+            else:
+                alone = turn < own
+                make(
+                    tirx.Select(alone, worker * own + turn, workers * own + turn - own),
+                    tirx.Select(alone, 0, worker * patches // workers),
+                    tirx.Select(alone, patches, (worker + 1) * patches // workers),
+                )
 
     return prim_func(name, body)
