@@ -13,6 +13,7 @@ import platformdirs
 import yaml
 
 from engine.decode.grouping import GroupingSettings
+from models.documents import from_yaml
 
 VERSION = 1
 MOST_PEOPLE = GroupingSettings().max_people
@@ -128,8 +129,8 @@ def load(path: Path) -> tuple[Preferences, str | None]:
     except (OSError, UnicodeDecodeError) as error:
         return Preferences(), _set_aside(path, str(error))
     try:
-        return _parse(yaml.safe_load(text)), None
-    except (PreferencesError, ValueError, RecursionError, yaml.YAMLError) as error:
+        return _parse(from_yaml(text)), None
+    except (PreferencesError, ValueError) as error:
         return Preferences(), _set_aside(path, " ".join(str(error).split()))
 
 

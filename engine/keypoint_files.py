@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.errors import SourceError
 from engine.types import UNTRACKED, Frame, Poses
+from models.documents import from_json
 from models.skeleton import SKELETONS, Skeleton
 
 # Further digits would be noise: a hundredth of a pixel, a microsecond.
@@ -57,10 +58,7 @@ class FrameRecord:
     @classmethod
     def parse(cls, line: str) -> "FrameRecord":
         """Raises ValueError, saying what is wrong with the line."""
-        try:
-            record = json.loads(line)
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
+        record = from_json(line)
         if not isinstance(record, dict):
             raise ValueError("it is not an object")
         for key in ("frame", "time_s", "source", "people"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from models import documents
 from models.errors import ArchitectureError
 
 FOLDER = Path(__file__).parent / "architectures"
@@ -102,8 +103,8 @@ def load(name_or_path: str | Path) -> Architecture:
 def from_yaml(text: str, origin: str) -> Architecture:
     """Reads the text of a YAML file. `origin` names it in messages."""
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        content = documents.from_yaml(text)
+    except ValueError as error:
         raise ArchitectureError(f"“{origin}” is not valid YAML: {error}") from error
     return parse(content, origin)
 

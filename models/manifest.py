@@ -13,6 +13,7 @@ from typing import Any
 import platformdirs
 import yaml
 
+from models.documents import from_yaml
 from models.errors import WeightsError
 
 FOLDER = Path(__file__).parent / "weights"
@@ -74,11 +75,11 @@ def read(folder: Path = FOLDER) -> dict[str, Weights]:
     """The manifest of a folder, by size."""
     path = folder / MANIFEST
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = from_yaml(path.read_text(encoding="utf-8"))
         return {str(size): _weights(str(size), entry, folder) for size, entry in (content or {}).items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"The list of weights “{path}” cannot be read: {error!r}. Install the program again."
         ) from error

@@ -14,8 +14,9 @@ BEGIN, END = "<!-- facts: written by models/publish.py -->", "<!-- end of facts 
 
 
 def publish(checkpoint_path: str | Path, size: str, figures: Sequence[Figure], folder: Path = FOLDER) -> Weights:
-    """Returns the new entry of the manifest. The ranges of the activations come along if they are of these weights. The first figure is the one that lists show.
+    """Returns the new entry of the manifest. The first figure is the one that lists show.
 
+    The ranges of the activations come along if they are of these weights.
     The checkpoint's metadata gives "data" and "date" (ISO), and for the card also "views" and "note". A card that exists
     keeps its text; only the part between the two marks is replaced. Raises WeightsError if the file is not of this size.
     """

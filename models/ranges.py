@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.documents import from_json
 from models.errors import WeightsError
 
 SUFFIX = ".ranges.json"
@@ -28,7 +29,7 @@ def beside(weights: Path) -> Path:
 def read(path: Path) -> Ranges | None:
     """None where there is no such file. Raises WeightsError for one that is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_text(encoding="utf-8"))
         layers = {str(name): (float(low), float(high)) for name, (low, high) in content["layers"].items()}
         if not all(math.isfinite(low) and math.isfinite(high) and low <= high for low, high in layers.values()):
             raise ValueError("a range is not finite, or ends before it begins")

@@ -17,9 +17,8 @@ from engine.compiler.gpu.device import Device, Launch, Recording
 from engine.compiler.gpu.program import Role, Step
 from engine.compiler.gpu.store import GpuNetwork
 from engine.errors import UsageError
-from models import architecture, checkpoints
-from models.errors import LitePoseError, WeightsError
-from models.skeleton import COCO_17
+from models import checkpoints
+from models.errors import LitePoseError
 
 REPEATS = 50
 ROUNDS = 5
@@ -110,12 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
         if choice is None:
             raise UsageError("There is no GPU to measure.")
         for size in args.size:
-            net = architecture.load(size)
-            try:
-                checkpoint = checkpoints.load(size)
-            except WeightsError:
-                checkpoint = checkpoints.synthetic(net, COCO_17, seed=0)
-            stored = store.obtain(checkpoint, net.resolution, net.resolution, choice.target)
+            checkpoint = checkpoints.load_or_make_up(size)
+            side = checkpoint.architecture.resolution
+            stored = store.obtain(checkpoint, side, side, choice.target)
             print(f"{stored.name} on {choice.device.name}")
             print("\n".join(table(KernelClock(stored, choice.device))))
     except LitePoseError as error:

@@ -20,6 +20,7 @@ from engine.decode.grouping import GroupingSettings, group
 from engine.errors import CompilerError
 from engine.preprocess import PADDING, InputShape, Placement, fill_input, place
 from engine.types import Poses, StageTimes
+from models.documents import from_json
 from models.skeleton import SKELETONS, Skeleton
 
 DESCRIPTION = "description.json"
@@ -64,7 +65,7 @@ class Description:
         """Raises CompilerError where the folder is not an exported one."""
         path = folder / DESCRIPTION
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = from_json(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise CompilerError(f"“{folder}” was exported by another version of the program. Export it again.")
             return cls(
@@ -77,7 +78,7 @@ class Description:
                 tuple(_shape(text) for text in content["networks"]),
                 {str(key): str(value) for key, value in content["weights"].items()},
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CompilerError(f"“{path}” cannot be read: {error!r}. Export the folder again.") from error
 
     def fault_here(self) -> str | None:

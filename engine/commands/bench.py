@@ -24,7 +24,6 @@ from engine.estimator import PoseEstimator
 from engine.preprocess import choose_shape
 from engine.sources import open_source
 from models import architecture, checkpoints, complexity
-from models.errors import WeightsError
 from models.skeleton import COCO_17
 
 STAGE_RUNS = 60
@@ -104,13 +103,9 @@ def _whole(text: str, option: str) -> int:
 
 def _weights(size: str, folder: Path) -> str:
     """Our weights, or made-up ones in a file: the time does not depend on them, and every engine must read the same."""
-    try:
-        checkpoints.load(size)
-        return size
-    except WeightsError:
-        path = folder / f"{size}.safetensors"
-        checkpoints.save(checkpoints.synthetic(architecture.load(size), COCO_17, seed=0), path)
-        return str(path)
+    path = folder / f"{size}.safetensors"
+    checkpoints.save(checkpoints.load_or_make_up(size), path)
+    return str(path)
 
 
 def _picture() -> NDArray[np.uint8]:

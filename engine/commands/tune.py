@@ -18,9 +18,8 @@ from engine.compiler.runtime import CompiledNetwork
 from engine.compiler.targets import Target
 from engine.errors import UsageError
 from engine.preprocess import InputShape, choose_shape, input_shapes
-from models import architecture, checkpoints, manifest
+from models import checkpoints
 from models.checkpoints import Checkpoint
-from models.skeleton import COCO_17
 
 CHECK_ROUNDS = 60
 
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     target = _target(args)
-    checkpoint = _checkpoint(args.size)
+    checkpoint = checkpoints.load_or_make_up(args.size)
     shapes = _shapes(args.input, checkpoint.architecture.resolution)
     path = args.records or tuning_folder() / records.file_name(target.records_name)
     found = records.read(path, target.records_name)
@@ -68,13 +67,6 @@ def _target(args: argparse.Namespace) -> Target:
     if remote and not args.target:
         raise UsageError(f"--target must name the board's target: one of {', '.join(targets.available())}.")
     return target
-
-
-def _checkpoint(size: str) -> Checkpoint:
-    """Its weights, or made-up ones for a size that has none yet: times do not depend on them."""
-    if size in architecture.available() and manifest.find(size) is None:
-        return checkpoints.synthetic(architecture.load(size), COCO_17, seed=0)
-    return checkpoints.load(size)
 
 
 def _shapes(text: str, resolution: int) -> list[InputShape]:

@@ -48,8 +48,8 @@ class Features:
 class GraphBuilder:
     """Emits one network for one input shape. Equal kernels are built once, whatever the weights.
 
-    STEM, BOTTLENECK, EXPAND_DEPTHWISE, POINTWISE, DECONV: classes of the operators. MIDDLE: type of a block's middle activation; None:
-    the core's elements.
+    STEM, BOTTLENECK, EXPAND_DEPTHWISE, POINTWISE, DECONV: classes of the operators. MIDDLE: type of a block's middle
+    activation; None: the core's elements.
     """
 
     STEM: type[Stem] = Stem

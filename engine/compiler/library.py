@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.documents import from_json
+
 LIBRARY, METADATA = "network.so", "metadata.json"
 
 
@@ -25,10 +27,7 @@ def describe(folder: Path, metadata: dict[str, Any]) -> None:
 
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Raises OSError or ValueError where there is none that can be read."""
-    try:
-        stored = json.loads((folder / METADATA).read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    stored = from_json((folder / METADATA).read_text(encoding="utf-8"))
     if not isinstance(stored, dict):
         raise ValueError("no dictionary")
     return stored

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import CompilerError
+from models.documents import from_json
 
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "tuning"
@@ -63,9 +64,9 @@ def read(path: Path, target: str) -> Records:
     if not path.exists():
         return Records(target)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_text(encoding="utf-8"))
         return _parse(content, target)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CompilerError(
             f"The tuning records “{path}” cannot be used: {error}. Move the file away to start anew."
         ) from error

@@ -1,6 +1,5 @@
 """What `main.py eval` stores: figures by set, and each picture's matches, from which runs are compared."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.evaluation.precision import THRESHOLDS, PictureMatches, Precision
+from models.documents import from_json
 
 
 def figures(one: Precision) -> dict[str, float | int | None]:
@@ -37,7 +37,7 @@ def pack_matches(matches: Sequence[PictureMatches]) -> list[dict[str, Any]]:
 def read_matches(path: Path) -> list[PictureMatches]:
     """Matches out of a file that `main.py eval --json` wrote."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["matches"]
+        rows = from_json(path.read_text(encoding="utf-8"))["matches"]
         return [
             PictureMatches(
                 image_id=int(row["id"]),
@@ -51,7 +51,7 @@ def read_matches(path: Path) -> list[PictureMatches]:
         ]
     except OSError as error:
         raise UsageError(f"Cannot read the results “{path}”: {error}.") from error
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UsageError(f"“{path}” was not written by main.py eval --json.") from error
 
 

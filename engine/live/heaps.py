@@ -20,21 +20,20 @@ def share_heaps() -> None:
     largest frames that ever lay in it: after a few hundred changes of source, size and recording, more of it is free than
     in use. Frames are few and large, so threads do not wait for each other here.
     """
-    if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None or not mallopt(M_ARENA_MAX, HEAPS):
+    if "MALLOC_ARENA_MAX" not in os.environ and not _call("mallopt", M_ARENA_MAX, HEAPS):
         logger.debug("this C library does not let its heaps be counted")
 
 
 def give_back() -> None:
     """Hands what is free in the heaps back to the system, where the C library is glibc; takes some milliseconds.
 
-    Frames of an old source or of a finished recording leave holes between what lives on. Unasked, glibc keeps them: a window whose source, size and
-    recordings changed a hundred times had a third of its memory in them.
+    Frames of an old source or of a finished recording leave holes between what lives on. Unasked, glibc keeps them: a window
+    whose source, size and recordings changed a hundred times had a third of its memory in them.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> int:
+    """A function of the C library; 0 where it has none of that name."""
+    function = getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
+    return int(function(*arguments)) if function else 0

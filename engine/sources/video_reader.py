@@ -1,4 +1,5 @@
-"""Decodes a video, from a file or over the network, into BGR pictures with their presentation times. The only user of PyAV among the sources."""
+"""Decodes a video, from a file or over the network, into BGR pictures with their presentation times. The only user of PyAV
+among the sources."""
 
 import logging
 import os
@@ -34,7 +35,8 @@ class _PicturesLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DecodedPicture:
-    """image: (H, W, 3) uint8, BGR, turned as the file says. media_s: presentation time from the video's start. duration_s: 0 where unknown."""
+    """image: (H, W, 3) uint8, BGR, turned as the file says. media_s: presentation time from the video's start.
+    duration_s: 0 where unknown."""
 
     image: NDArray[np.uint8]
     media_s: float

@@ -1,7 +1,6 @@
 """Labelled pictures from COCO-style JSON: COCO, CrowdPose, and our own packing of either. No torch."""
 
 import gzip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.documents import from_json
 from models.errors import LitePoseError
 from models.skeleton import Skeleton
 
@@ -42,10 +42,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """The content of a COCO-style JSON file, packed with gzip or not."""
     try:
         raw = path.read_bytes()
-        content = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+        content = from_json(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
     except OSError as error:
         raise DataError(f"Cannot read the annotations “{path}”: {error}.") from error
-    except (ValueError, EOFError, RecursionError) as error:
+    except (ValueError, EOFError) as error:
         raise DataError(f"“{path}” is no JSON: {error}.") from error
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise DataError(f"“{path}” is no COCO annotation file: it has no “images” and “annotations”.")

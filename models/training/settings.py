@@ -5,8 +5,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
+from models.documents import from_yaml
 from models.errors import LitePoseError
 
 
@@ -123,8 +122,8 @@ class Settings:
 def load(path: Path) -> Settings:
     """Reads a run's settings. Raises TrainingError with the key that is wrong."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        content = from_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise TrainingError(f"Cannot read the training settings “{path}”: {error}.") from error
     result = _build(Settings, content, str(path))
     assert isinstance(result, Settings)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engine.compiler import targets
 from engine.errors import CompilerError
+from models.documents import from_yaml
 
 FOLDER = Path(targets.__file__).parent / "gpu"
 
@@ -69,4 +68,4 @@ def load(name: str) -> GpuTarget:
     if path.parent != FOLDER or not path.is_file():
         known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.yaml")))
         raise CompilerError(f"Unknown GPU target “{name}”. Choose one of {known}.")
-    return GpuTarget(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
+    return GpuTarget(name=name, **from_yaml(path.read_text(encoding="utf-8")))

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from models.documents import from_json
+
 Extent = tuple[int, int, int]
 
 
@@ -68,8 +70,8 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str) -> "Program":
-        """Raises ValueError, KeyError, TypeError or RecursionError where the text is no program."""
-        content: dict[str, Any] = json.loads(text)
+        """Raises ValueError, KeyError or TypeError where the text is no program."""
+        content: dict[str, Any] = from_json(text)
         kernels = content["kernels"]
         if not isinstance(kernels, dict):
             raise TypeError("the kernels have no names")

@@ -26,12 +26,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engine.compiler import host, records
 from engine.compiler.folders import tuning_folder
 from engine.compiler.host import ARCHITECTURES, MOST_THREADS, Host
 from engine.errors import CompilerError
+from models.documents import from_json, from_yaml
 
 __all__ = [
     "MOST_THREADS",
@@ -59,8 +58,8 @@ UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does no
 @dataclass(frozen=True, slots=True)
 class Target:
     """name: of the preset, or of the user's own file. threads: workers that share a kernel's tasks. tuned: tilings that a
-    search found, by operator. precision: of PRECISIONS, of activations and weights; int8: in 1×1 and transposed convolutions. For the rest see this
-    module; what is not known is empty or None."""
+    search found, by operator. precision: of PRECISIONS, of activations and weights; int8: in 1×1 and transposed
+    convolutions. For the rest see this module; what is not known is empty or None."""
 
     name: str
     tvm: dict[str, Any]
@@ -226,7 +225,7 @@ def default_threads() -> int:
 @cache
 def _content(name: str) -> dict[str, Any]:
     """Of a preset."""
-    content: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = from_yaml((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     return content
 
 
@@ -246,8 +245,8 @@ def _read(text: str, threads: int | None) -> Target:
 
 def _from_file(path: Path, threads: int | None) -> Target:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        content = from_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise CompilerError(f"The target “{path}” cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise CompilerError(f"The target “{path}” has no keys. Take one of {FOLDER} as an example.")
@@ -256,7 +255,7 @@ def _from_file(path: Path, threads: int | None) -> Target:
 
 def _from_dictionary(text: str, threads: int | None) -> Target:
     try:
-        tvm = json.loads(text)
+        tvm = from_json(text)
     except ValueError as error:
         raise CompilerError(f"The target {text} is no JSON dictionary: {error}.") from error
     if not isinstance(tvm.get("kind"), str):
