@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QIcon
-from PyQt6.QtWidgets import QComboBox, QWidget
+from PyQt6.QtGui import QIcon, QPaintEvent
+from PyQt6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
 
 DEMO = "demo"
+ICON_GAP = 6  # pixels that styles leave around the icon
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class SourcePicker(QComboBox):
         self.setAccessibleName(self.tr("Source"))
         self.setToolTip(self.tr("Where the picture comes from. Files can also be dropped onto the window."))
         self.setIconSize(QSize(18, 18))
-        self.setMinimumWidth(120)
+        self.setMinimumWidth(142)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(16)
         self._shown = -1
@@ -59,6 +60,19 @@ class SourcePicker(QComboBox):
         self._chosen = text
         self._shown = next((row for row in range(self.count()) if self.itemData(row) == text), -1)
         self.setCurrentIndex(self._shown)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, Qt's name
+        """As Qt paints it, but a name that has no room ends in an ellipsis and not in the middle of a letter."""
+        painter = QStylePainter(self)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        style = self.style()
+        if style is not None:
+            part = QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
+            room = style.subControlRect(*part).width() - option.iconSize.width() - ICON_GAP
+            option.currentText = option.fontMetrics.elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def _choose(self, row: int) -> None:
         chosen = self.itemData(row)
