@@ -18,7 +18,7 @@ from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import DeconvTiling, deconv
 from engine.compiler.kernels.emit import Tile, blocks, elements
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
-from engine.compiler.kernels.head import Head, UpsampledHead, head, upsampled_head
+from engine.compiler.kernels.head import Head, UpsampledHead, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, pointwise
 from engine.compiler.kernels.stem import Stem, stem
 from engine.compiler.kernels.upsampler import Deconv
@@ -107,11 +107,16 @@ class GraphBuilder:
         return self._kernels[key]
 
     def _call(self, kernel: Any, arguments: list[Any], shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        """A kernel's output, of `dtype` or of the core's elements. Arrays among the arguments become constants."""
-        kind = self.core.elements
-        return self._builder.emit(
-            relax.call_tir(kernel, self._values(arguments), relax.TensorType(shape, dtype or kind))
-        )
+        """The output of a kernel that has one, of `dtype` or of the core's elements."""
+        return self._outputs(kernel, arguments, [relax.TensorType(shape, dtype or self.core.elements)])[0]
+
+    def _outputs(self, kernel: Any, arguments: list[Any], types: list[Any]) -> list[Any]:
+        """A kernel's outputs. Arrays among the arguments become constants."""
+        values = self._values(arguments)
+        if len(types) == 1:
+            return [self._builder.emit(relax.call_tir(kernel, values, types[0]))]
+        together = self._builder.emit(relax.call_tir(kernel, values, types))
+        return [self._builder.emit(relax.TupleGetItem(together, index)) for index in range(len(types))]
 
     def _values(self, arguments: list[Any]) -> list[Any]:
         """Arrays of floats as constants of the core's elements, others as they are."""
@@ -156,8 +161,16 @@ class GraphBuilder:
         return self._features("first", kernel, arguments, (op.outputs, out_height, out_width))
 
     def _features(self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int]) -> Features:
-        """What a stem or block, `layer`, gives out. shape: channels, height, width."""
-        return Features(self._call(kernel, arguments, self._blocked(*shape)), *shape)
+        """What the stem, a block or a step of the deconv head, `layer`, gives out. shape: channels, height, width."""
+        return self._features_and(layer, kernel, arguments, shape, [])[0]
+
+    def _features_and(
+        self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int], others: list[Any]
+    ) -> tuple[Features, list[Any]]:
+        """The same of a kernel with other outputs behind these. others: their types."""
+        types = [relax.TensorType(self._blocked(*shape), self.core.elements), *others]
+        value, *rest = self._outputs(kernel, arguments, types)
+        return Features(value, *shape), rest
 
     def _stage(self, name: str, stage: list[Block], x: Features) -> Features:
         for number, block in enumerate(stage):
@@ -224,10 +237,11 @@ class GraphBuilder:
         return self._features(name, kernel, arguments, (op.outputs, height, width))
 
     def _head(self, features: list[Features]) -> list[Any]:
-        """The deconv head: three upsampling steps; after the second and the third, an output head."""
-        refined = self._deconv(1, self._deconv(0, features[-1], features[-2]), features[-3])
-        coarse = self._output_head(0, [refined, *self._raw(features[-4])])
-        return [coarse, self._upsampled_head(refined, features[-4], features[-5])]
+        """The deconv head: three upsampling steps, the second and the third with an output head each."""
+        refined = self._deconv(0, features[-1], features[-2])
+        [refined], coarse = self._upsampled_head(0, refined, features[-3], features[-4])
+        _, fine = self._upsampled_head(1, refined, features[-4], features[-5])
+        return [coarse, fine]
 
     def _raw(self, features: Features) -> list[Features]:
         return [features] if self.architecture.fusion else []
@@ -256,26 +270,34 @@ class GraphBuilder:
         packed = [packing.winograd(weight, vectors, lanes, op.half(lanes)) for weight in weights]
         return [*(x.value for x in inputs), *packed, self._vector(shift)]
 
-    def _output_head(self, number: int, inputs: list[Features]) -> Any:
-        op = self._head_operator(number, inputs[0], [x.channels for x in inputs])
-        tiling = self._tilings(op)
-        kernel = self._kernel(op, tiling, lambda name: head(op, tiling, self.core.lanes, name))
-        arguments = [*self._head_arguments(number, op), *(x.value for x in inputs)]
-        return self._call(kernel, arguments, (op.outputs, op.height, op.width), "float32")
-
-    def _upsampled_head(self, refined: Features, raw: Features, finest: Features) -> Any:
-        """The last upsampling step and the fine output head in one kernel."""
-        inputs, others = [refined, *self._raw(raw)], self._raw(finest)
-        step = self._deconv_operator(2, inputs)
-        op = UpsampledHead(step, self._head_operator(1, finest, [step.outputs, *(x.channels for x in others)]))
+    def _upsampled_head(
+        self, number: int, refined: Features, raw: Features, place: Features
+    ) -> tuple[list[Features], Any]:
+        """The upsampling step before output head `number`: its features, if another step reads them, and the head's maps.
+        place: the backbone's features of the head's size."""
+        step, keep = number + 1, number == 0
+        inputs, others = [refined, *self._raw(raw)], self._raw(place)
+        deconv = self._deconv_operator(step, inputs)
+        head = self._head_operator(number, place, [deconv.outputs, *(x.channels for x in others)])
+        op = UpsampledHead(deconv, head, keep)
         tiling = self._tilings(op)
         kernel = self._kernel(op, tiling, lambda name: upsampled_head(op, tiling, self.core.lanes, name))
         arguments = [
-            *self._deconv_arguments(2, inputs, step, tiling.deconv),
-            *self._head_arguments(1, op.head),
+            *self._deconv_arguments(step, inputs, deconv, tiling.deconv),
+            *self._head_arguments(number, head),
             *(x.value for x in others),
         ]
-        return self._call(kernel, arguments, (op.head.outputs, op.head.height, op.head.width), "float32")
+        shape = (head.outputs, head.height, head.width)
+        if not keep:
+            return [], self._call(kernel, arguments, shape, "float32")
+        features, [maps] = self._features_and(
+            f"deconv.{step}",
+            kernel,
+            arguments,
+            (deconv.outputs, head.height, head.width),
+            [relax.TensorType(shape, "float32")],
+        )
+        return [features], maps
 
     def _head_operator(self, number: int, place: Features, channels: list[int]) -> Head:
         """Output head `number`, at the size of `place`: 0 is the coarse one, with tags, 1 the fine one."""

@@ -53,14 +53,13 @@ class QuantisedGraphBuilder(GraphBuilder):
         """Of the activation that the layer `reader` reads."""
         return Levels.of(*self._ranges[reader])
 
-    def _features(self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int]) -> Features:
-        levels = self._levels(self._readers[layer])
-        values = self._values([*arguments, levels.rounding()])
-        blocked = self._blocked(*shape)
-        types = [relax.TensorType(blocked, self.core.elements), relax.TensorType(blocked, "uint8")]
-        both = self._builder.emit(relax.call_tir(kernel, values, types))
-        floats, in_bytes = (self._builder.emit(relax.TupleGetItem(both, index)) for index in range(2))
-        return Features(floats, *shape, in_bytes, levels)
+    def _features_and(
+        self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int], others: list[Any]
+    ) -> tuple[Features, list[Any]]:
+        levels, blocked = self._levels(self._readers[layer]), self._blocked(*shape)
+        types = [relax.TensorType(blocked, self.core.elements), relax.TensorType(blocked, "uint8"), *others]
+        floats, in_bytes, *rest = self._outputs(kernel, [*arguments, levels.rounding()], types)
+        return Features(floats, *shape, in_bytes, levels), rest
 
     def _input(self, x: Features) -> Any:
         return x.in_bytes

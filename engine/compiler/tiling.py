@@ -237,8 +237,8 @@ def _(op: Deconv, core: Core) -> DeconvTiling:
 
 
 @default.register
-def _(op: Head, core: Core) -> HeadTiling:
-    return _head_tiling(op, core, multiple=2)
+def _(op: UpsampledHead, core: Core) -> UpsampledHeadTiling:
+    return UpsampledHeadTiling(default(op.deconv, core), _head_tiling(op.head, core, op.made_rows))
 
 
 def _head_tiling(op: Head, core: Core, multiple: int) -> HeadTiling:
@@ -252,8 +252,3 @@ def _head_tiling(op: Head, core: Core, multiple: int) -> HeadTiling:
         rows_per_task(core, op.height, op.kernel - 1, multiple),
         depthwise_patch(core, op.height, op.width, op.kernel),
     )
-
-
-@default.register
-def _(op: UpsampledHead, core: Core) -> UpsampledHeadTiling:
-    return UpsampledHeadTiling(default(op.deconv, core), _head_tiling(op.head, core, op.made_rows))

@@ -18,7 +18,7 @@ from engine.compiler.kernels.expand_depthwise import (
     QuantisedExpandDepthwise,
     expand_depthwise,
 )
-from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling, head, upsampled_head
+from engine.compiler.kernels.head import UpsampledHead, UpsampledHeadTiling, upsampled_head
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling, QuantisedPointwise, pointwise
 from engine.compiler.kernels.stem import QuantisedStem, Stem, StemTiling, stem
 from engine.compiler.kernels.upsampler import Deconv, QuantisedDeconv
@@ -35,7 +35,6 @@ CLASSES = {
     "QuantisedPointwise": PointwiseTiling,
     "QuantisedDeconv": DeconvTiling,
     "Deconv": DeconvTiling,
-    "Head": HeadTiling,
     "UpsampledHead": UpsampledHeadTiling,
 }
 # (operator, tiling, lanes, name) -> the kernel; ValueError for a tiling that does not fit the operator.
@@ -50,7 +49,6 @@ KERNELS: dict[type, Callable[[Any, Any, int, str], tirx.PrimFunc]] = {
     QuantisedPointwise: pointwise,
     QuantisedDeconv: deconv,
     Deconv: deconv,
-    Head: head,
     UpsampledHead: upsampled_head,
 }
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from engine.compiler.kernels.deconv import DeconvTiling, upsampler
-from engine.compiler.kernels.depthwise import Patch, add_depthwise, ring_rows
+from engine.compiler.kernels.depthwise import Patch, add_depthwise
 from engine.compiler.kernels.emit import (
     RELU,
     Expr,
@@ -29,7 +29,8 @@ from engine.compiler.kernels.emit import (
     transpose,
     zero_fill,
 )
-from engine.compiler.kernels.upsampler import Deconv
+from engine.compiler.kernels.product import output
+from engine.compiler.kernels.upsampler import Deconv, QuantisedDeconv
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,46 +187,14 @@ class Projection:
         )
 
 
-def head(op: Head, tiling: HeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
-    """(1×1 weights (Σ I, O), depthwise weights (I, K · K, lanes) and bias of each branch, X (I, H · W, lanes) of each
-    branch) -> maps (O, H, W)."""
-    rows, patch, half = tiling.rows, tiling.patch, op.kernel // 2
-    if op.height % rows or rows % patch.rows:
-        raise ValueError(
-            f"{rows} rows a task do not divide {op.height}, or patches of {patch.rows} rows do not divide them"
-        )
-
-    def body() -> None:
-        projection = Projection(op, tiling.tile, lanes)
-        kept = ring_rows(patch.rows, op.kernel, 1)
-        branches = [Branch(number, op, patch, kept, lanes) for number in range(len(op.inputs))]
-        inputs = [
-            argument(f"x{number}", (branch.blocks, op.height * op.width, lanes))
-            for number, branch in enumerate(branches)
-        ]
-        maps = argument("maps", (op.outputs, op.height, op.width), "float32")
-
-        with T.parallel(0, op.height // rows) as task:
-            for branch in branches:
-                branch.allocate()
-            projection.allocate(branches)
-            with T.serial(0, rows // patch.rows) as step:
-                row = task * rows + step * patch.rows
-                fresh = tirx.Select(step == 0, T.max(row - half, 0), T.min(row + half, op.height))
-                with T.serial(fresh, T.min(row + patch.rows + half, op.height)) as r:
-                    for branch, x in zip(branches, inputs):
-                        branch.read_row(x, r)
-                projection.emit(branches, row, maps)
-
-    return prim_func(name, body)
-
-
 @dataclass(frozen=True, slots=True)
 class UpsampledHead:
-    """A deconv step whose output nobody but the head reads, and that head: the finest features never reach memory."""
+    """A step of the deconv head and the output head that reads it first. keep: whether another step reads its features too;
+    the finest never reach memory."""
 
     deconv: Deconv
     head: Head
+    keep: bool
 
     @property
     def made_rows(self) -> int:
@@ -242,8 +211,9 @@ class UpsampledHeadTiling:
 
 
 def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, name: str) -> tirx.PrimFunc:
-    """(the arguments of the upsampler, 1×1 weights, depthwise weights and bias of each branch, X of every branch but the
-    first) -> maps (O, H, W). The first branch is the deconv step's output."""
+    """(the arguments of the upsampler, 1×1 weights (Σ I, O), depthwise weights (I, K · K, lanes) and bias of each branch, X (I,
+    H · W, lanes) of every branch but the first, [those of `output` for the features, if kept]) -> maps (O, H, W). The first
+    branch reads the upsampled features."""
     rows, patch, half, made = tiling.head.rows, tiling.head.patch, op.head.kernel // 2, op.made_rows
     if op.head.height % rows or rows % made or made % patch.rows:
         raise ValueError(
@@ -256,10 +226,12 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
         steps = upsampler(op.deconv, tiling.deconv.tile, lanes)
         projection = Projection(op.head, tiling.head.tile, lanes)
         around = -(-half // made)  # steps that the rows of one need on each side
-        kept = made * (around + 1) + half
-        branches = [Branch(number, op.head, patch, kept, lanes) for number in range(len(op.head.inputs))]
+        held = made * (around + 1) + half
+        branches = [Branch(number, op.head, patch, held, lanes) for number in range(len(op.head.inputs))]
         refined, others = branches[0], branches[1:]
         inputs = [argument(f"raw{i}", (branch.blocks, height * width, lanes)) for i, branch in enumerate(others)]
+        features = (refined.blocks, height * width, lanes)
+        keep = output(features, isinstance(op.deconv, QuantisedDeconv)) if op.keep else None
         maps = argument("maps", (op.head.outputs, height, width), "float32")
 
         with T.parallel(0, height // rows) as task:
@@ -272,6 +244,9 @@ def upsampled_head(op: UpsampledHead, tiling: UpsampledHeadTiling, lanes: int, n
 
                 def put(block: Expr, row: Expr, column: Expr, lane: Expr, value: Expr) -> None:
                     refined.put(block, first + row, column, lane, value)
+                    if keep is not None:
+                        with T.If(tirx.all(step >= around, step < rows // made + around)), T.Then():
+                            keep(value, [block, (first + row) * width + column, lane])
 
                 with T.If(tirx.all(first >= 0, first < height)), T.Then():
                     steps.emit(first // 2, put)

@@ -146,8 +146,17 @@ def _(op: Deconv, core: Core) -> list[Vary]:
 
 
 @choices.register
-def _(op: Head, core: Core) -> list[Vary]:
-    return _head_choices(op, core, (1, 2, 4), 2)
+def _(op: UpsampledHead, core: Core) -> list[Vary]:
+    def of_head(vary: Vary) -> Vary:
+        return lambda best: [replace(best, head=head) for head in vary(best.head)]
+
+    def of_deconv(vary: Vary) -> Vary:
+        return lambda best: [replace(best, deconv=step) for step in vary(best.deconv)]
+
+    return [
+        *map(of_deconv, choices(op.deconv, core)),
+        *map(of_head, _head_choices(op.head, core, divisors(op.made_rows), op.made_rows)),
+    ]
 
 
 def _head_choices(op: Head, core: Core, patch_rows: Iterable[int], multiple: int) -> list[Vary]:
@@ -166,17 +175,3 @@ def _head_choices(op: Head, core: Core, patch_rows: Iterable[int], multiple: int
         return [replace(best, rows=n) for n in sizes[-MOST:]]
 
     return [vary_tile, vary_patch, vary_rows]
-
-
-@choices.register
-def _(op: UpsampledHead, core: Core) -> list[Vary]:
-    def of_head(vary: Vary) -> Vary:
-        return lambda best: [replace(best, head=head) for head in vary(best.head)]
-
-    def of_deconv(vary: Vary) -> Vary:
-        return lambda best: [replace(best, deconv=step) for step in vary(best.deconv)]
-
-    return [
-        *map(of_deconv, choices(op.deconv, core)),
-        *map(of_head, _head_choices(op.head, core, divisors(op.made_rows), op.made_rows)),
-    ]

@@ -39,8 +39,7 @@ OPERATORS = [
     INNER,
     Pointwise(96, 16, 32 * 48, residual=True),
     Deconv((24, 16), 24, 16, 24),
-    HEAD,
-    UpsampledHead(Deconv((24, 16), 24, 16, 24), HEAD),
+    UpsampledHead(Deconv((24, 16), 24, 16, 24), HEAD, keep=True),
 ]
 
 
