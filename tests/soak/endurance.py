@@ -5,7 +5,7 @@
 
 A camera of 30 frames a second shows the bundled clip. Every minute is the same: a recording from its 3rd to its 52nd second,
 annotated in one minute, annotated and raw in the next; a fault of the source at 10, 30 and 45 seconds; another size of network
-from 20 to 38 seconds. At each minute's end, with all of it over, one line is printed: memory that this process alone holds,
+from 20 to 38 seconds. At each minute's end, with all of it over, one line is printed: memory that this process alone holds and that malloc has handed out,
 threads, open files, and the latency from picture to people of all frames of the minute that the first size found, those
 after faults and beside recordings included. --json is written anew each minute; --read makes plot and page of it later.
 
@@ -42,6 +42,7 @@ from tests.soak.changes import make_weights
 from tests.soak.endurance_figures import Figures, Minute, signs
 from tests.soak.endurance_report import save_page, save_plot
 from tests.soak.faults import KINDS, FaultyCamera, Plan, left_behind
+from tests.soak.memory import own_mib, used_mib
 
 FPS = 30.0
 STALL_S = 1.0
@@ -51,6 +52,7 @@ SETTLE_S = 3.0
 LEAVE_S = 10.0
 CLIP_FRAMES = 60
 MINUTE_S = 60.0
+SAMPLES = 10
 
 
 def main() -> int:
@@ -164,14 +166,19 @@ class Endurance:
         recoveries.append(self.fault())
         self.watch(start + 52)
         recorded, unreadable = self.stop_recording()
-        self.watch(start + MINUTE_S)
+        held, used = [], []
+        for sample in range(SAMPLES):  # the least of a second: frames on their way come and go
+            self.watch(start + MINUTE_S - (SAMPLES - 1 - sample) / SAMPLES)
+            held.append(own_mib(self.process))
+            used.append(used_mib())
 
         after = self.session.statistics()
         threads, files = left_behind(self.process)
         p50, p95 = np.percentile(self.latencies, (50, 95)) if self.latencies else (float("nan"),) * 2
         return Minute(
             number=number,
-            memory_mib=self.process.memory_full_info().uss / 2**20,
+            memory_mib=min(held),
+            used_mib=min(used),
             threads=threads,
             files=files,
             p50_ms=float(p50),
@@ -255,13 +262,25 @@ class Endurance:
     def tell_head(self) -> None:
         gc.collect()
         print(f"{self.figures.processor}, {self.figures.processors} processors, load {self.figures.load_before:.1f}")
-        columns = "minute", "MiB", "threads", "files", "p50 ms", "p95 ms", "results", "recorded", "recovery s", "load"
+        columns = (
+            "minute",
+            "MiB",
+            "in use",
+            "threads",
+            "files",
+            "p50 ms",
+            "p95 ms",
+            "results",
+            "recorded",
+            "recovery s",
+            "load",
+        )
         print("".join(f"{name:>11}" for name in columns), flush=True)
 
     def tell_minute(self, minute: Minute) -> None:
         slowest = max(seconds for _, seconds in minute.recoveries)
         cells = (
-            f"{minute.number}", f"{minute.memory_mib:.1f}", f"{minute.threads}", f"{minute.files}", f"{minute.p50_ms:.1f}",
+            f"{minute.number}", f"{minute.memory_mib:.1f}", f"{minute.used_mib:.1f}", f"{minute.threads}", f"{minute.files}", f"{minute.p50_ms:.1f}",
             f"{minute.p95_ms:.1f}", f"{minute.results}", f"{minute.recorded}", f"{slowest:.2f}", f"{minute.load:.1f}",
         )  # fmt: skip
         print("".join(f"{cell:>11}" for cell in cells), flush=True)

@@ -14,7 +14,8 @@ MOST_GROWTH = 0.05
 class Minute:
     """One minute.
 
-    memory_mib:     unique to the process, at the minute's end, as are threads and files (open files or handles).
+    memory_mib:     unique to the process, the least of the minute's last second. used_mib: handed out by malloc, alike.
+    threads, files: at the minute's end; open files or handles.
     p50_ms, p95_ms: from the complete picture to its people, over the `timed` frames that the first size found.
     captured, results: frames that the camera gave, and that the network took; the newest frame wins.
     recorded:       frames in the minute's videos. unreadable: files of recordings that could not be read or were left.
@@ -24,6 +25,7 @@ class Minute:
 
     number: int
     memory_mib: float
+    used_mib: float
     threads: int
     files: int
     p50_ms: float
@@ -77,10 +79,11 @@ class Figures:
                 found.setdefault(kind, []).append(seconds)
         return dict(sorted(found.items()))
 
-    def memory_slope(self) -> float:
-        """MiB per hour over the second half: the median of the slopes between all pairs of minutes (Theil and Sen)."""
-        memory = self.part("memory_mib", 0.5, 1.0)
-        pairs = [(memory[j] - memory[i]) / (j - i) * 60 for i in range(len(memory)) for j in range(i + 1, len(memory))]
+    def slope(self, name: str) -> float:
+        """Of a figure, per hour, over the second half: the median of the slopes between all pairs of minutes (Theil and Sen)."""
+        values = self.part(name, 0.5, 1.0)
+        count = len(values)
+        pairs = [(values[j] - values[i]) / (j - i) * 60 for i in range(count) for j in range(i + 1, count)]
         return float(np.median(pairs)) if pairs else float("nan")
 
 
@@ -93,23 +96,13 @@ class Sign:
 def signs(figures: Figures) -> list[Sign]:
     """What was looked for, one sentence each."""
     first, last = figures.minutes[0], figures.minutes[-1]
-    early = float(np.median(figures.part("memory_mib", 1 / 6, 1 / 3)))
-    late = float(np.median(figures.part("memory_mib", 5 / 6, 1.0)))
-    growth = late / early - 1
     judged = len(figures.minutes) >= MEMORY_MINUTES
     faults = sum(len(row.recoveries) for row in figures.minutes)
     unreadable = sum(row.unreadable for row in figures.minutes)
     longest = max((seconds for row in figures.minutes for _, seconds in row.recoveries), default=0.0)
     found = [
-        Sign(
-            not judged or growth <= MOST_GROWTH,
-            f"memory {early:.1f} → {late:.1f} MiB ({growth:+.1%}) from the second sixth to the last, "
-            + (
-                f"{figures.memory_slope():+.1f} MiB an hour over the second half"
-                if judged
-                else f"not judged below {MEMORY_MINUTES} minutes"
-            ),
-        ),
+        _growth(figures, "memory_mib", "memory", judged),
+        _growth(figures, "used_mib", "of it handed out by malloc", judged),
         Sign(last.threads <= first.threads, f"threads {first.threads} → {last.threads}"),
         Sign(last.files <= first.files, f"open files {first.files} → {last.files}"),
         Sign(figures.children_after == 0, f"child processes at the end: {figures.children_after}"),
@@ -122,6 +115,17 @@ def signs(figures: Figures) -> list[Sign]:
     ]
     found += [Sign(False, f"{count} × {problem}") for problem, count in sorted(figures.problems.items())]
     return found
+
+
+def _growth(figures: Figures, name: str, title: str, judged: bool) -> Sign:
+    early, late = (float(np.median(figures.part(name, *part))) for part in ((0.0, 1 / 3), (2 / 3, 1.0)))
+    growth = late / early - 1
+    slope = f"{figures.slope(name):+.1f} MiB an hour over the second half"
+    return Sign(
+        not judged or not growth > MOST_GROWTH,  # what cannot be asked for is NaN
+        f"{title} {early:.1f} → {late:.1f} MiB ({growth:+.1%}) from the first third to the last, "
+        + (slope if judged else f"not judged below {MEMORY_MINUTES} minutes"),
+    )
 
 
 def _drift(figures: Figures, name: str) -> str:

@@ -30,8 +30,9 @@ def save_plot(figures: Figures, path: Path) -> None:
             **style,
         )
 
-    curve(memory, "memory_mib")
-    memory.set_ylabel("memory of its own\nMiB")
+    curve(memory, "memory_mib", "held by the process alone")
+    curve(memory, "used_mib", "handed out by malloc")
+    memory.set_ylabel("memory\nMiB")
     curve(latency, "p50_ms", "p50")
     curve(latency, "p95_ms", "p95")
     latency.set_ylabel("picture to people\nms")
@@ -48,8 +49,7 @@ def save_plot(figures: Figures, path: Path) -> None:
     for axis in (memory, latency, handles, results):
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
-        if axis is not memory:
-            axis.legend(fontsize=8, loc="lower left")
+        axis.legend(fontsize=8, loc="lower left")
     results.set_xlabel("minutes")
     figure.suptitle(f"{len(minutes)} minutes of a live session, size {figures.size}", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def page(figures: Figures, plot: str | None) -> str:
         "| " + " | ".join(cells) + " |"
         for cells in (
             (
-                f"{row.number}", f"{row.memory_mib:.1f}", f"{row.threads}", f"{row.files}", f"{row.p50_ms:.1f}",
+                f"{row.number}", f"{row.memory_mib:.1f}", f"{row.used_mib:.1f}", f"{row.threads}", f"{row.files}", f"{row.p50_ms:.1f}",
                 f"{row.p95_ms:.1f}", f"{row.captured}", f"{row.results}", f"{row.recorded}", f"{row.load:.1f}",
             )
             for row in chosen(figures)
@@ -99,16 +99,17 @@ def page(figures: Figures, plot: str | None) -> str:
             *found,
             "",
             *pictures,
-            "Memory is what the process alone holds. Memory, threads and files are taken at each minute's end, with the"
-            " recording finished,",
+            "Memory is what the process alone holds, in use what malloc has handed out of it; both are the least of a minute's"
+            " last second.",
+            "Memory, threads and files are taken at each minute's end, with the recording finished,",
             f"no fault and size {figures.size}. Latency is from the complete picture to its people, over all frames that size"
             f" {figures.size} found,",
             "those after faults and beside recordings included. The newest frame wins: what the camera gave and the network"
             " did not take",
             "was replaced by a newer one. In every other minute two videos are written at once.",
             "",
-            "| Minute | Memory (MiB) | Threads | Files | p50 (ms) | p95 (ms) | Camera | Results | Recorded | Load |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            "| Minute | Memory (MiB) | In use (MiB) | Threads | Files | p50 (ms) | p95 (ms) | Camera | Results | Recorded | Load |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
             "How long each kind of fault lasted until people were found again (a stall is noticed after a second without"

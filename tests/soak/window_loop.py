@@ -12,7 +12,6 @@ The second size has made-up weights: what it finds means nothing, what it costs 
 """
 
 import argparse
-import ctypes
 import gc
 import os
 import random
@@ -29,6 +28,7 @@ import numpy as np
 import psutil
 
 from tests.soak.changes import make_clip, make_weights
+from tests.soak.memory import own_mib, used_mib
 
 SHAPES = ((720, 720), (640, 480), (1920, 1080))  # (width, height): two more of the network's input shapes, and none
 PATIENCE_S = 180.0
@@ -252,8 +252,8 @@ class WindowLoop:
         files = self.process.num_handles() if hasattr(self.process, "num_handles") else self.process.num_fds()
         return Sample(
             seconds,
-            self.process.memory_full_info().uss / 2**20,
-            used_bytes() / 2**20,
+            own_mib(self.process),
+            used_mib(),
             self.process.num_threads(),
             files,
             len(self.window.findChildren(QObject)),
@@ -265,37 +265,6 @@ class WindowLoop:
             f"{now.seconds / 60:7.1f}{now.memory:7.0f}{now.used:8.0f}{now.threads:9}{now.files:7}{now.objects:9}  {done}",
             flush=True,
         )
-
-
-class _Mallinfo(ctypes.Structure):
-    """struct mallinfo2 of the GNU C library."""
-
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in [
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        ]
-    ]
-
-
-def used_bytes() -> float:
-    """What malloc has handed out and not got back: what it keeps for later is no leak. NaN where it cannot be asked."""
-    try:
-        ask = ctypes.CDLL(None).mallinfo2
-    except (AttributeError, OSError, TypeError):
-        return float("nan")
-    ask.restype = _Mallinfo
-    found = ask()
-    return float(found.uordblks + found.hblkhd)
 
 
 def kinds_of_objects() -> Counter[str]:
