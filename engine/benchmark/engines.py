@@ -4,48 +4,13 @@ Each is set up for its own best latency with the given number of threads; what w
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.benchmark.job import Job, Maps, Prepared, normalised
 from engine.errors import UsageError
 from models import checkpoints
-from models.normalisation import MEAN, STD
-
-Maps = Sequence[Any]  # arrays, or what NumPy reads like arrays
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What an engine is asked to run.
-
-    weights: a size name or weights file.
-    onnx:    the same network, for runtimes that read ONNX.
-    picture: (H, W, 3) uint8 BGR, at the network's input shape.
-    """
-
-    weights: str
-    onnx: Path
-    picture: NDArray[np.uint8]
-    threads: int
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """run: one inference; its result's maps are (2J, H / 4, W / 4) and (J, H / 2, W / 2). settings: for the report."""
-
-    run: Callable[[], Maps]
-    settings: dict[str, Any]
-
-
-def normalised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(H, W, 3) uint8 BGR -> (1, 3, H, W) float32, normalised RGB: what the other runtimes are given ready-made."""
-    rgb = (picture[:, :, ::-1].astype(np.float32) - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
-    return np.ascontiguousarray(rgb.transpose(2, 0, 1)[None])
 
 
 def _tvm(job: Job) -> Prepared:

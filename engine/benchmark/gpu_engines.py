@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.benchmark.engines import Job, Maps, Prepared, normalised
+from engine.benchmark.job import Job, Maps, Prepared, normalised
 from engine.compiler.gpu import devices, store
 from engine.compiler.gpu.runtime import GpuCompiledNetwork
 from engine.errors import UsageError

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.benchmark import engines
+from engine.benchmark.job import Job
 from models.errors import LitePoseError
 
 
@@ -26,7 +27,7 @@ def main() -> int:
     # What a runtime prints must not be taken for an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     try:
-        job = engines.Job(weights, Path(onnx), np.load(Path(folder) / "picture.npy"), int(threads))
+        job = Job(weights, Path(onnx), np.load(Path(folder) / "picture.npy"), int(threads))
         prepared = engines.prepare(name, job)
         maps = prepared.run()
         np.savez(Path(folder) / f"{name}-{threads}.npz", *maps)
