@@ -16,6 +16,7 @@ from engine.compiler import packing
 from engine.compiler.kernels.bottleneck import Bottleneck, bottleneck
 from engine.compiler.kernels.candidates import FindCandidates, find_candidates
 from engine.compiler.kernels.deconv import DeconvTiling, deconv
+from engine.compiler.kernels.dot_product import dot_products
 from engine.compiler.kernels.emit import Tile, blocks, elements
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, expand_depthwise
 from engine.compiler.kernels.head import Head, UpsampledHead, upsampled_head
@@ -102,7 +103,7 @@ class GraphBuilder:
         key = (op, tiling)
         if key not in self._kernels:
             name = f"{type(op).__name__.lower()}_{len(self._kernels)}"
-            with elements(self.core.elements):
+            with elements(self.core.elements), dot_products(self.core.dot_product):
                 self._kernels[key] = self._builder.add_func(build(name), name)
         return self._kernels[key]
 

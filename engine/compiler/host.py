@@ -40,7 +40,7 @@ class Host:
     architecture: "x86-64", "aarch64", or what the system calls any other one.
     system:       "Linux", "Darwin", "Windows".
     model:        the processor's name, or the board's; "" where the system does not tell.
-    features:     instruction sets under NumPy's names, such as "AVX2" and "ASIMDHP".
+    features:     instruction sets under NumPy's names, such as "AVX2" and "ASIMDHP", and "AVXVNNI", for which it has none.
     groups:       fastest cores first.
     quota:        processors' worth of time that a container leaves this process; None without a limit.
     """
@@ -81,7 +81,8 @@ def detect() -> Host:
     if not groups:
         groups = (CoreGroup(max(1, min(psutil.cpu_count(logical=False) or 1, len(_allowed()))), FULL_SPEED),)
     architecture = ARCHITECTURES.get(machine, machine)
-    return Host(architecture, system, _model(system, root), _features(), groups, quota)
+    features = _features() | more_features(system, architecture, root)
+    return Host(architecture, system, _model(system, root), features, groups, quota)
 
 
 def _allowed() -> frozenset[int]:
@@ -95,6 +96,14 @@ def _features() -> frozenset[str]:
     # NumPy asks the processor at import on every platform; np.show_runtime() prints the same table.
     found = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
     return frozenset(name for name, present in found.items() if present)
+
+
+def more_features(system: str, architecture: str, root: Path) -> frozenset[str]:
+    """What NumPy does not ask for."""
+    if architecture == "x86-64" and re.search(r"^flags\s*:.*\bavx_vnni\b", _text(root / "proc/cpuinfo"), re.MULTILINE):
+        return frozenset({"AVXVNNI"})
+    # It tells of macOS only what it was itself compiled for; every processor of Apple's Macs has these.
+    return frozenset({"ASIMDHP", "ASIMDDP"} if (system, architecture) == ("Darwin", "aarch64") else ())
 
 
 def _model(system: str, root: Path) -> str:

@@ -14,6 +14,7 @@ from engine.compiler import packing
 from engine.compiler.graph import Features, GraphBuilder, Layer
 from engine.compiler.kernels.bottleneck import Bottleneck, QuantisedBottleneck
 from engine.compiler.kernels.deconv import DeconvTiling
+from engine.compiler.kernels.dot_product import INSTRUCTIONS
 from engine.compiler.kernels.emit import Tile
 from engine.compiler.kernels.expand_depthwise import QuantisedExpandDepthwise
 from engine.compiler.kernels.pointwise import QuantisedPointwise
@@ -26,20 +27,21 @@ from models.checkpoints import Checkpoint
 
 
 class QuantisedGraphBuilder(GraphBuilder):
-    """Raises WeightsError where nothing tells the ranges of the activations."""
+    """For a core with a dot product. Raises WeightsError where nothing tells the ranges of the activations."""
 
     STEM = QuantisedStem
     BOTTLENECK = QuantisedBottleneck
     EXPAND_DEPTHWISE = QuantisedExpandDepthwise
     POINTWISE = QuantisedPointwise
     DECONV = QuantisedDeconv
-    MIDDLE = "uint8"
 
     def __init__(
         self, checkpoint: Checkpoint, height: int, width: int, core: Core, tilings: Tilings | None = None
     ) -> None:
         super().__init__(checkpoint, height, width, core, tilings)
         self._ranges = checkpoint.activation_ranges()
+        self._instruction = INSTRUCTIONS[core.dot_product or ""]
+        self.MIDDLE = self._instruction.inputs
         blocks = [
             f"stage.{stage}.{number}"
             for stage, found in enumerate(self.architecture.blocks())
@@ -57,7 +59,11 @@ class QuantisedGraphBuilder(GraphBuilder):
         self, layer: str, kernel: Any, arguments: list[Any], shape: tuple[int, int, int], others: list[Any]
     ) -> tuple[Features, list[Any]]:
         levels, blocked = self._levels(self._readers[layer]), self._blocked(*shape)
-        types = [relax.TensorType(blocked, self.core.elements), relax.TensorType(blocked, "uint8"), *others]
+        types = [
+            relax.TensorType(blocked, self.core.elements),
+            relax.TensorType(blocked, self._instruction.inputs),
+            *others,
+        ]
         floats, in_bytes, *rest = self._outputs(kernel, [*arguments, levels.rounding()], types)
         return Features(floats, *shape, in_bytes, levels), rest
 
@@ -77,7 +83,12 @@ class QuantisedGraphBuilder(GraphBuilder):
         weight, bias = self._weights.conv(f"{name}.0", f"{name}.1")
         layer = IntegerLayer.of(weight[:, :, 0, 0], bias, self._levels(f"{name}.0"))
         matrix = packing.quads(layer.weight, tile.vectors, self.core.lanes, half)
-        return [matrix, self._vector(layer.scale), self._vector(layer.bias)]
+        return [matrix, *self._start(layer.weight.sum(axis=1)), self._vector(layer.scale), self._vector(layer.bias)]
+
+    def _start(self, weights: NDArray[Any]) -> list[Any]:
+        """With what the sums of bytes begin that stand for more than themselves. weights: sums (…, O) of each output's."""
+        offset = self._instruction.offset
+        return [np.apply_along_axis(self._vector, -1, weights * offset).astype(np.int32)] if offset else []
 
     def _deconv_arguments(self, step: int, inputs: list[Features], op: Deconv, tiling: DeconvTiling) -> list[Any]:
         lanes = self.core.lanes
@@ -97,7 +108,8 @@ class QuantisedGraphBuilder(GraphBuilder):
             *map(packed, layer.weights),
             np.stack([self._vector(parity) for parity in layer.bias]),
             np.stack([self._vector(parity) for parity in layer.scale]),
-            np.array([level.zero for level in levels], np.uint8),
+            np.array([level.zero - self._instruction.offset for level in levels], self._instruction.inputs),
+            *self._start(np.sum([weight.sum(axis=(1, 3)) for weight in layer.weights], axis=0)),
         ]
 
 

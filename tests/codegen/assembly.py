@@ -27,7 +27,7 @@ class Instruction:
 
     @property
     def is_vector_fma(self) -> bool:
-        return self.name == "fmla" and bool(VECTOR.search(self.operands))
+        return self.name in ("fmla", "sdot") and bool(VECTOR.search(self.operands))
 
     @property
     def uses_stack(self) -> bool:

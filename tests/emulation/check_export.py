@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--target", default="rpi5")
     parser.add_argument("--size", default="xs")
     parser.add_argument("--input", default="square")
+    parser.add_argument("--precision", choices=targets.PRECISIONS, default="fp32", help="of both networks")
     parser.add_argument(
         "--pictures", type=Path, help="a folder of pictures (default: views of one photograph, and the demo)"
     )
@@ -61,6 +62,8 @@ def main() -> int:
             args.size,
             "--input",
             args.input,
+            "--precision",
+            args.precision,
             "--export",
             str(folder),
         ]
@@ -73,7 +76,7 @@ def main() -> int:
         machine.expect([script, folder, results, *pictures], cpu=cpu, capture=False)
         with np.load(results) as found:
             arrays = {key: found[key] for key in found.files}
-        return compare(arrays, pictures, args.size, Description.read(folder))
+        return compare(arrays, pictures, args.size, Description.read(folder), args.precision)
 
 
 def _install(machine: Machine, folder: Path) -> None:
@@ -113,8 +116,10 @@ def write_views(folder: Path) -> list[Path]:
     return paths
 
 
-def compare(found: dict[str, Array], pictures: list[Path], size: str, description: Description) -> int:
-    """Prints a line for each picture. -> 0 where all agree, else 1."""
+def compare(
+    found: dict[str, Array], pictures: list[Path], size: str, description: Description, precision: str = "fp32"
+) -> int:
+    """Prints a line for each picture. precision: of the network here. -> 0 where all agree, else 1."""
     checkpoint = checkpoints.load(size)
     settings = GroupingSettings.from_metadata(checkpoint.metadata)
     networks: dict[InputShape, CompiledNetwork] = {}
@@ -128,8 +133,8 @@ def compare(found: dict[str, Array], pictures: list[Path], size: str, descriptio
         shape = description.nearest(image.shape[1], image.shape[0])
         there = {key.partition(".")[2]: value for key, value in found.items() if key.startswith(f"{number}.")}
         if shape not in networks:
-            networks[shape] = _open(checkpoint, shape)
-            estimators[shape] = PoseEstimator.load(size, input_mode=str(shape))
+            networks[shape] = _open(checkpoint, shape, precision)
+            estimators[shape] = PoseEstimator.load(size, input_mode=str(shape), precision=precision)
         network = networks[shape]
         network.picture[:] = there["input"]
         maps = network.maps()
@@ -149,8 +154,8 @@ def compare(found: dict[str, Array], pictures: list[Path], size: str, descriptio
     return 0 if good else 1
 
 
-def _open(checkpoint: Checkpoint, shape: InputShape) -> CompiledNetwork:
-    target = targets.load()
+def _open(checkpoint: Checkpoint, shape: InputShape, precision: str) -> CompiledNetwork:
+    target = targets.load(precision=precision)
     return CompiledNetwork(artifacts.obtain(checkpoint, shape.height, shape.width, target), target.threads)
 
 

@@ -1,7 +1,14 @@
 """Sums of products of 8-bit integers: an instruction multiplies four neighbouring input channels of a pixel with their
-weights and adds the four products to a 32-bit sum."""
+weights and adds the four products to a 32-bit sum.
 
-from collections.abc import Callable
+x86's instruction takes inputs of 0 … 255, ARM's takes them of -128 … 127. For ARM each byte is stored as 128 less than x86's,
+and its sums begin with what that leaves out, 128 · Σ weights: so the sums are the same integers on both.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -13,13 +20,57 @@ from engine.compiler.packing import QUAD
 UNROLL = 2
 
 
-class DotProducts(Accumulators):
-    """32-bit sums that begin with 0. The half block's even and odd lanes sum even and odd quads of input channels."""
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """intrinsic: LLVM's name, with the vector's {bits} where it is made for several widths. inputs: type of the bytes.
+    by_lane: whether it can multiply all weights with any one quad of a vector of them."""
 
-    def __init__(self, pixels: int, vectors: int, lanes: int, half: bool = False) -> None:
+    intrinsic: str
+    inputs: str
+    by_lane: bool = False
+
+    @property
+    def offset(self) -> int:
+        """How much more than itself a byte stands for."""
+        return 128 if self.inputs == "int8" else 0
+
+
+VPDPBUSD = Instruction("llvm.x86.avx512.vpdpbusd.{bits}", "uint8")  # no step of it saturates
+# By the names that targets give them.
+INSTRUCTIONS = {
+    "vnni": VPDPBUSD,
+    "avx-vnni": VPDPBUSD,
+    "sdot": Instruction("llvm.aarch64.neon.sdot.v4i32.v16i8", "int8", by_lane=True),
+}
+_INSTRUCTION: ContextVar[Instruction] = ContextVar("instruction", default=VPDPBUSD)
+
+
+@contextmanager
+def dot_products(name: str | None) -> Iterator[None]:
+    """Quantised kernels emitted inside use this one of INSTRUCTIONS. None: there are no such kernels."""
+    token = _INSTRUCTION.set(INSTRUCTIONS[name] if name else VPDPBUSD)
+    try:
+        yield
+    finally:
+        _INSTRUCTION.reset(token)
+
+
+def instruction() -> Instruction:
+    return _INSTRUCTION.get()
+
+
+class DotProducts(Accumulators):
+    """32-bit sums that begin with `start`(vector) or with 0. The half block's even and odd lanes sum even and odd quads of
+    input channels; it always begins with 0."""
+
+    def __init__(
+        self, pixels: int, vectors: int, lanes: int, half: bool = False, start: Callable[[Expr], Expr] | None = None
+    ) -> None:
         super().__init__(pixels, vectors, lanes, half, "int32")
+        self._instruction = instruction()
+        zeros = T.Broadcast(tirx.const(0, "int32"), lanes)
         with T.unroll(0, pixels) as p, T.unroll(0, vectors) as j:
-            T.buffer_store(self.buffer, T.Broadcast(tirx.const(0, "int32"), lanes), [self._vector(p, j)])
+            T.buffer_store(self.buffer, start(j) if start else zeros, [self._vector(p, j)])
 
     def contract(
         self,
@@ -30,8 +81,8 @@ class DotProducts(Accumulators):
     ) -> None:
         """Adds Σ_k x(pixel, block, lanes) · weight(quad, vector) over `depth` input channels, a multiple of four.
 
-        x: bytes of the input. weight: 4 · lanes bytes, four of each output. half_weight(quad): the half block's, for that
-        quad and the next in turn.
+        x: bytes of the input; the next pixel's block lies behind a pixel's. weight: 4 · lanes bytes, four of each output.
+        half_weight(quad): the half block's, for that quad and the next in turn.
         """
         in_block = self.lanes // QUAD
 
@@ -47,6 +98,9 @@ class DotProducts(Accumulators):
                     pairs = T.Broadcast(inputs, self.lanes // 2)
                     self._add(self._last(p), pairs, half_weight(block * in_block + quad))
 
+        if self._instruction.by_lane and in_block == 1:
+            self._contract_by_lane(depth // QUAD, x, weight)
+            return
         full, rest = divmod(depth, self.lanes)
         unroll = min(UNROLL, in_block)
         if full:
@@ -55,12 +109,45 @@ class DotProducts(Accumulators):
         if rest:
             quads(full, 0, rest // QUAD)
 
+    def _contract_by_lane(
+        self, count: int, x: Callable[[Expr, Expr, Expr], Expr], weight: Callable[[Expr, Expr], Expr]
+    ) -> None:
+        """`count` blocks, each of one quad: a vector holds the quads of neighbouring pixels."""
+
+        def add(block: Expr) -> None:
+            for first, width in _neighbours(self.pixels, self.lanes):
+                found = T.reinterpret(
+                    f"int32x{width}" if width > 1 else "int32", x(first, block, T.ramp(0, 1, QUAD * width))
+                )
+                for lane in range(width):
+                    inputs = T.Shuffle([found], [lane] * self.lanes) if width > 1 else T.Broadcast(found, self.lanes)
+                    with T.unroll(0, self.full) as j:
+                        self._add(self._vector(first + lane, j), inputs, weight(block, j))
+
+        full, rest = divmod(count, UNROLL)
+        if full:
+            with T.serial(0, full) as group, T.unroll(0, UNROLL) as step:
+                add(group * UNROLL + step)
+        if rest:
+            add(full * UNROLL)
+
     def _vector(self, p: Expr, j: Expr) -> Expr:
         return T.ramp((p * self.vectors + j) * self.lanes, 1, self.lanes)
 
     def _add(self, sums: Expr, inputs: Expr, weights: Expr) -> None:
-        """AVX-512's and AVX-VNNI's instruction: unsigned bytes times signed ones. No step of it saturates."""
-        quads = T.reinterpret(f"uint8x{QUAD * self.lanes}", inputs)
-        name = f"llvm.x86.avx512.vpdpbusd.{32 * self.lanes}"
-        found = T.call_llvm_pure_intrin(f"int32x{self.lanes}", name, self.buffer[sums], quads, weights)
+        quads = T.reinterpret(f"{self._instruction.inputs}x{QUAD * self.lanes}", inputs)
+        name = self._instruction.intrinsic.format(bits=32 * self.lanes)
+        # ARM's takes the quad that is the same for all outputs from a lane of its last operand.
+        factors = (weights, quads) if self._instruction.by_lane else (quads, weights)
+        found = T.call_llvm_pure_intrin(f"int32x{self.lanes}", name, self.buffer[sums], *factors)
         T.buffer_store(self.buffer, found, [sums])
+
+
+def _neighbours(pixels: int, lanes: int) -> Iterator[tuple[int, int]]:
+    """(first, count) of pixels whose quads are read together: as many as a vector has lanes, then half of them, …"""
+    first = 0
+    while lanes:
+        for _ in range((pixels - first) // lanes):
+            yield first, lanes
+            first += lanes
+        lanes //= 2

@@ -82,8 +82,8 @@ class Expansion:
         self._half = op.kernel // 2
         self._ring_rows = ring_rows(patch.rows, op.kernel, op.stride)
         kind = IntegerProduct if isinstance(op, QuantisedExpandDepthwise) else Product
-        self.result = kind.inputs
-        self.x = argument("x", (self.in_blocks, op.height * op.width, lanes), kind.inputs)
+        self.result = kind.inputs()
+        self.x = argument("x", (self.in_blocks, op.height * op.width, lanes), self.result)
         self._product = kind(op.inputs, op.middle, lanes)
         self._w2 = argument("w2", (self.mid_blocks, op.kernel * op.kernel, lanes))
         self._b2 = argument("b2", (self.mid_blocks * lanes,))

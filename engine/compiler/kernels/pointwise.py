@@ -60,7 +60,7 @@ def pointwise(op: Pointwise, tiling: PointwiseTiling, lanes: int, name: str) -> 
         raise ValueError(f"{pixels_per_task} pixels a task do not divide {op.pixels}")
 
     def body() -> None:
-        x = argument("x", (in_blocks, op.pixels, lanes), kind.inputs)
+        x = argument("x", (in_blocks, op.pixels, lanes), kind.inputs())
         product = kind(op.inputs, op.outputs, lanes, half)
         residual = argument("residual", (out_blocks, op.pixels, lanes)) if op.residual else None
         store = output((out_blocks, op.pixels, lanes), quantised)

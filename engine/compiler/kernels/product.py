@@ -2,14 +2,15 @@
 
 Integers: an input is scale · (q - zero point) with q in 0 … 255, one scale and zero point for the whole activation; a weight
 is scale · q with q in -127 … 127, one scale for each output channel. Sums are exact. What the zero point contributes is the
-same for every pixel and lies in the bias, see `engine.compiler.quantisation`.
+same for every pixel and lies in the bias, see `engine.compiler.quantisation`. Where the dot product takes signed bytes, q is
+stored as q - 128, see `dot_product`.
 """
 
 from collections.abc import Callable
 
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.dot_product import DotProducts
+from engine.compiler.kernels.dot_product import DotProducts, instruction
 from engine.compiler.kernels.emit import Expr, Registers, argument, blocks, clipped
 from engine.compiler.packing import QUAD
 
@@ -36,13 +37,16 @@ class Product:
     Declares the arguments weights and bias. half: whether the last block of outputs is a half block.
     """
 
-    inputs: str | None = None  # type of X; None: the kernel's elements
-
     def __init__(self, depth: int, outputs: int, lanes: int, half: bool = False) -> None:
         self.depth, self.lanes = depth, lanes
         padded = blocks(outputs, lanes) * lanes
         self._weight = argument("weight", ((outputs if half else padded) * depth,))
         self._bias = argument("bias", (padded,))
+
+    @classmethod
+    def inputs(cls) -> str | None:
+        """Type of X; None: the kernel's elements."""
+        return None
 
     def tile(
         self,
@@ -75,16 +79,20 @@ class Product:
 
 
 class IntegerProduct(Product):
-    """The same of bytes and 8-bit weights, into floats. Declares the arguments weights, scales of the sums, and bias."""
-
-    inputs = "uint8"
+    """The same of bytes and 8-bit weights, into floats. Declares the arguments weights, what the sums begin with if the bytes
+    are signed, scales of the sums, and bias."""
 
     def __init__(self, depth: int, outputs: int, lanes: int, half: bool = False) -> None:
         self.depth, self.lanes = -(-depth // QUAD) * QUAD, lanes
         padded = blocks(outputs, lanes) * lanes
         self._weight = argument("weight", ((outputs if half else padded) * self.depth,), "int8")
+        self._start = argument("start", (padded,), "int32") if instruction().offset else None
         self._scale = argument("scale", (padded,))
         self._bias = argument("bias", (padded,))
+
+    @classmethod
+    def inputs(cls) -> str | None:
+        return instruction().inputs
 
     def tile(
         self,
@@ -105,7 +113,10 @@ class IntegerProduct(Product):
         def half_weight(quad: Expr) -> Expr:
             return self._weight[T.ramp((first + full) * (depth * lanes) + quad // 2 * row, 1, row)]
 
-        acc = DotProducts(pixels, vectors, lanes, half)
+        def start(j: Expr) -> Expr:
+            return self._start[T.ramp((first + j) * lanes, 1, lanes)]
+
+        acc = DotProducts(pixels, vectors, lanes, half, start if self._start is not None else None)
         acc.contract(depth, x, weight, half_weight)
         acc.settle()
         with acc.each() as (p, j, v):
@@ -115,8 +126,11 @@ class IntegerProduct(Product):
 
 
 def rounded_byte(value: Expr) -> Expr:
-    """The byte nearest to a value in 0 … 255 to which ½ was added."""
-    return T.cast(clipped(value, LEVELS), "uint8")
+    """The byte nearest to a value in 0 … 255 to which ½ was added, as the dot product takes it."""
+    kind = instruction()
+    if not kind.offset:
+        return T.cast(clipped(value, LEVELS), kind.inputs)
+    return T.cast(T.cast(clipped(value, LEVELS), "int32") - kind.offset, kind.inputs)
 
 
 def output(shape: tuple[int, ...], as_bytes: bool) -> Callable[[Expr, list[Expr]], None]:
@@ -126,7 +140,7 @@ def output(shape: tuple[int, ...], as_bytes: bool) -> Callable[[Expr, list[Expr]
         y = argument("y", shape)
         return lambda value, place: T.buffer_store(y, value, place)
     levels = argument("levels", (2,))
-    y, in_bytes = argument("y", shape), argument("y_bytes", shape, "uint8")
+    y, in_bytes = argument("y", shape), argument("y_bytes", shape, instruction().inputs)
 
     def store(value: Expr, place: list[Expr]) -> None:
         T.buffer_store(y, value, place)

@@ -9,7 +9,7 @@ from typing import Any
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from engine.compiler.kernels.dot_product import DotProducts
+from engine.compiler.kernels.dot_product import DotProducts, instruction
 from engine.compiler.kernels.emit import RELU, Expr, argument, clipped, scratch
 from engine.compiler.kernels.upsampler import Size, Store, Upsampler
 from engine.compiler.packing import QUAD
@@ -19,20 +19,26 @@ TAPS = 4  # of one output parity: (dy, dx), each 0 or 1
 
 class QuantisedUpsampler(Upsampler):
     """Arguments, in this order: each input in bytes, each weight (packed by `packing.quads`), bias (4 parities, O), scales of
-    the sums alike, and the byte that is zero for each input. All inputs' products go into the same sums."""
+    the sums alike, the byte that is zero for each input, and, if bytes are signed, what the sums begin with (4 parities, O).
+    All inputs' products go into the same sums."""
 
     MATRICES = TAPS
 
     def _declare(self) -> None:
-        self._declare_matrices("uint8", "int8", QUAD)
+        kind = instruction()
+        self._declare_matrices(kind.inputs, "int8", QUAD)
         padded = self._out_blocks * self.lanes
         self._bias = argument("bias", (4, padded))
         self._scale = argument("scale", (4, padded))
-        self._zero = argument("zero", (len(self.op.inputs),), "uint8")
+        self._zero = argument("zero", (len(self.op.inputs),), kind.inputs)
+        self._start: Any = argument("start", (4, padded), "int32") if kind.offset else None
         self._rows: list[Any] = []
 
     def allocate(self) -> None:
-        self._rows = [scratch((count, 3, self.op.width + 2, self.lanes), "uint8") for count in self._in_blocks]
+        self._rows = [
+            scratch((count, 3, self.op.width + 2, self.lanes), str(x.dtype))
+            for count, x in zip(self._in_blocks, self._inputs)
+        ]
 
     def _read(self, number: int, row: Expr) -> None:
         """Rows row - 1 … row + 1 of an input, zeros where there are none, with a zero column at both sides."""
@@ -55,7 +61,11 @@ class QuantisedUpsampler(Upsampler):
     def _tile(self, size: Size, first: Expr, parity_y: Expr, parity_x: Expr, start: Expr, store: Store) -> None:
         pixels, vectors, half = size
         parity = parity_y * 2 + parity_x
-        acc = DotProducts(pixels, vectors, self.lanes, half)
+
+        def begin(j: Expr) -> Expr:
+            return self._start[parity, T.ramp((first + j) * self.lanes, 1, self.lanes)]
+
+        acc = DotProducts(pixels, vectors, self.lanes, half, begin if self._start is not None else None)
         for rows, weight, depth in zip(self._rows, self._weights, self._depths):
             with T.serial(0, TAPS) as tap:
                 place = parity_y + tap // 2, start + parity_x + tap % 2

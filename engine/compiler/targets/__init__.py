@@ -47,7 +47,11 @@ __all__ = [
 FOLDER = Path(__file__).parent
 PRECISIONS = ("fp32", "fp16", "int8")
 # Name -> what LLVM is asked to use for it, and the instruction set that code then needs, under NumPy's name.
-DOT_PRODUCTS = {"vnni": ("+avx512vnni", "AVX512VNNI")}
+DOT_PRODUCTS = {
+    "vnni": ("+avx512vnni", "AVX512VNNI"),
+    "avx-vnni": ("+avxvnni", "AVXVNNI"),
+    "sdot": ("+dotprod", "ASIMDDP"),
+}
 LIMITS = {"lanes": (1, 64), "half_lanes": (1, 128), "registers": (4, 64), "cores": (1, 256), "fma_per_cycle": (1, 256)}
 KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", "dot_product", *LIMITS}
 OPTIONAL = KEYS - {"tvm", "lanes", "registers"}

@@ -178,8 +178,17 @@ def test_eight_bits_are_for_cores_that_the_program_has_kernels_for() -> None:
     assert (target.elements, target.records_name) == ("float32", "x86-64-v4-int8")
     assert target.identity() != targets.load("x86-64-v4", threads=2, here=False).identity()
     assert "mattr" not in targets.load("x86-64-v4", threads=2, here=False).tvm
-    with pytest.raises(CompilerError, match=r"no 8-bit arithmetic for the target “rpi5”.*int8 is for x86-64-v4"):
-        targets.load("rpi5", here=False, precision="int8")
+    known = "apple-silicon, jetson-orin, rpi5, snapdragon, x86-64-v3, x86-64-v4"
+    with pytest.raises(CompilerError, match=rf"no 8-bit arithmetic for the target “rpi4”.*int8 is for {known}\."):
+        targets.load("rpi4", here=False, precision="int8")
+
+
+@pytest.mark.parametrize("name", ["apple-silicon", "jetson-orin", "rpi5", "snapdragon"])
+def test_arm_cores_with_dot_products_compute_in_eight_bits(name: str) -> None:
+    target = targets.load(name, here=False, precision="int8")
+    assert "+dotprod" in target.tvm["mattr"]
+    assert "ASIMDDP" in target.features
+    assert (target.vector_lanes, target.elements) == (4, "float32")
 
 
 def test_a_processor_without_the_dot_product_refuses_eight_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,4 +197,16 @@ def test_a_processor_without_the_dot_product_refuses_eight_bits(monkeypatch: pyt
     monkeypatch.setattr(host, "detect", lambda: machine)
     assert targets.load().name == "x86-64-v4"
     with pytest.raises(CompilerError, match=r"needs AVX512VNNI, which.* has not\. Use --precision fp32\."):
+        targets.load(precision="int8")
+
+
+def test_avx2_computes_in_eight_bits_where_the_processor_has_avx_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    def machine(*features: str) -> Host:
+        return Host("x86-64", "Linux", "", frozenset({"AVX2", "FMA3", *features}), (CoreGroup(2, 1024),))
+
+    monkeypatch.setattr(host, "detect", lambda: machine("AVXVNNI"))
+    target = targets.load(precision="int8")
+    assert (target.name, target.lanes, target.tvm["mattr"]) == ("x86-64-v3", 8, ["+avxvnni"])
+    monkeypatch.setattr(host, "detect", machine)
+    with pytest.raises(CompilerError, match=r"needs AVXVNNI, which.* has not\. Use --precision fp32\."):
         targets.load(precision="int8")
