@@ -8,12 +8,14 @@ from typing import Any
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling
 from engine.compiler.kernels.deconv import DeconvTiling
 from engine.compiler.kernels.depthwise import Patch, ring_rows
+from engine.compiler.kernels.dot_product import INSTRUCTIONS
 from engine.compiler.kernels.emit import Tile, blocks, half_block
 from engine.compiler.kernels.expand_depthwise import ExpandDepthwise, ExpandDepthwiseTiling
 from engine.compiler.kernels.head import Head, HeadTiling, UpsampledHead, UpsampledHeadTiling
 from engine.compiler.kernels.pointwise import Pointwise, PointwiseTiling
 from engine.compiler.kernels.stem import Stem, StemTiling
 from engine.compiler.kernels.upsampler import Deconv
+from engine.compiler.packing import QUAD
 
 MOST_VECTORS, MOST_PIXELS = 6, 16  # of a register tile
 HALO = 0.06  # of a bottleneck's work that a task may do again for a neighbouring one
@@ -66,17 +68,30 @@ def matrix_operands(tile: Tile) -> int:
     return tile.vectors + tile.pixels
 
 
+def lane_operands(tile: Tile) -> int:
+    """Of four input channels in bytes: weights, vectors that hold four pixels' values, and another that LLVM loads ahead."""
+    return tile.vectors + blocks(tile.pixels, QUAD) + 1
+
+
+def product_operands(core: Core) -> Callable[[Tile], int]:
+    """What the matrix products of 1×1 and transposed convolutions hold beside their sums."""
+    by_lane = core.dot_product is not None and INSTRUCTIONS[core.dot_product].by_lane
+    return lane_operands if by_lane else matrix_operands
+
+
 def stem_operands(tile: Tile) -> int:
     """Neighbouring pixels' bytes do not lie in the same vector, so LLVM loads the next channel's ahead."""
     return 2 * matrix_operands(tile)
 
 
-def tile(core: Core, vectors: int, pixels: int, operands: Callable[[Tile], int] = matrix_operands) -> Tile:
-    """The best register tile for `vectors` output blocks × `pixels` pixels in a row; for `operands` see `Core.holds`.
+def tile(core: Core, vectors: int, pixels: int, operands: Callable[[Tile], int] | None = None) -> Tile:
+    """The best register tile for `vectors` output blocks × `pixels` pixels in a row; for `operands` see `Core.holds`, by
+    default those of a 1×1 or transposed convolution.
 
     A tile of V × P accumulators does V · P multiply-adds for V + P loads, and fewer than eight accumulators leave the
     multipliers waiting for each other. What a division by the tile leaves over is done by a smaller, slower tile.
     """
+    operands = operands or product_operands(core)
     options = [
         option
         for v in range(1, min(vectors, MOST_VECTORS) + 1)
@@ -110,7 +125,8 @@ def expansion_tile(core: Core, middle: int, width: int) -> Tile:
         candidate = tile(core, v, width)
         if candidate.vectors != v:
             wide = (Tile(v, p) for p in range(min(width, core.accumulators // v), 1, -1))
-            candidate = next((option for option in wide if core.holds(option, matrix_operands(option))), Tile(v, 1))
+            operands = product_operands(core)
+            candidate = next((option for option in wide if core.holds(option, operands(option))), Tile(v, 1))
         # Groups that the workers cannot divide among themselves they share, and rows between bands are made twice.
         shared = (mid_blocks // v % core.threads) * v / mid_blocks
         loads = (v + candidate.pixels) / (v * candidate.pixels)

@@ -12,6 +12,8 @@ from tvm import tirx
 from engine.compiler import tiling
 from engine.compiler.kernels.bottleneck import Bottleneck, BottleneckTiling, QuantisedBottleneck, bottleneck
 from engine.compiler.kernels.deconv import DeconvTiling, deconv
+from engine.compiler.kernels.dot_product import dot_products
+from engine.compiler.kernels.emit import elements
 from engine.compiler.kernels.expand_depthwise import (
     ExpandDepthwise,
     ExpandDepthwiseTiling,
@@ -54,6 +56,12 @@ KERNELS: dict[type, Callable[[Any, Any, int, str], tirx.PrimFunc]] = {
 log = logging.getLogger(__name__)
 
 
+def build(op: Any, chosen: Any, core: Core, name: str) -> tirx.PrimFunc:
+    """The operator's kernel, in what the core computes in. ValueError for a tiling that does not fit the operator."""
+    with elements(core.elements), dot_products(core.dot_product):
+        return KERNELS[type(op)](op, chosen, core.lanes, name)
+
+
 def key(op: Any) -> str:
     """An operator as text, by which records know it."""
     return f"{type(op).__name__} {json.dumps(dataclasses.asdict(op), separators=(',', ':'))}"
@@ -72,7 +80,7 @@ class Tilings:
             try:
                 chosen = from_json(type(op).__name__, self._tuned[name])
                 if chosen is not None:
-                    KERNELS[type(op)](op, chosen, self._core.lanes, "check")
+                    build(op, chosen, self._core, "check")
                 return chosen
             except (TypeError, ValueError) as error:
                 log.warning("The tuned tiling of “%s” is left aside: %s.", name, error)

@@ -116,11 +116,12 @@ class DotProducts(Accumulators):
 
         def add(block: Expr) -> None:
             for first, width in _neighbours(self.pixels, self.lanes):
-                found = T.reinterpret(
-                    f"int32x{width}" if width > 1 else "int32", x(first, block, T.ramp(0, 1, QUAD * width))
-                )
+                kind = f"int32x{width}" if width > 1 else "int32"
+                found = T.reinterpret(kind, x(first, block, T.ramp(0, 1, QUAD * width)))
                 for lane in range(width):
-                    inputs = T.Shuffle([found], [lane] * self.lanes) if width > 1 else T.Broadcast(found, self.lanes)
+                    # A shuffle may not give more lanes than it is given.
+                    sources = [found] * (self.lanes // width)
+                    inputs = T.Shuffle(sources, [lane] * self.lanes) if width > 1 else T.Broadcast(found, self.lanes)
                     with T.unroll(0, self.full) as j:
                         self._add(self._vector(first + lane, j), inputs, weight(block, j))
 

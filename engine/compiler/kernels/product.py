@@ -7,6 +7,7 @@ stored as q - 128, see `dot_product`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from tvm.script.ir_builder import tirx as T
 
@@ -86,7 +87,7 @@ class IntegerProduct(Product):
         self.depth, self.lanes = -(-depth // QUAD) * QUAD, lanes
         padded = blocks(outputs, lanes) * lanes
         self._weight = argument("weight", ((outputs if half else padded) * self.depth,), "int8")
-        self._start = argument("start", (padded,), "int32") if instruction().offset else None
+        self._start: Any = argument("start", (padded,), "int32") if instruction().offset else None
         self._scale = argument("scale", (padded,))
         self._bias = argument("bias", (padded,))
 

@@ -13,7 +13,7 @@ cores:         workers that share a kernel's tasks on such a machine. Default: t
 cache_kib:     [first level for data, second level, …] of one core; the last one is shared by all.
 clock_ghz:     of these cores.
 fma_per_cycle: float32 multiply-adds that one core can finish in a cycle, as its designer publishes it.
-features:      instruction sets that the code needs, under NumPy's names.
+features:      instruction sets that the code needs, as `Host` names them.
 parts:         ARM cores, as "implementer/part", for which detection chooses the preset.
 
 Never imports TVM.
@@ -46,17 +46,29 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 PRECISIONS = ("fp32", "fp16", "int8")
-# Name -> what LLVM is asked to use for it, and the instruction set that code then needs, under NumPy's name.
-DOT_PRODUCTS = {
-    "vnni": ("+avx512vnni", "AVX512VNNI"),
-    "avx-vnni": ("+avxvnni", "AVXVNNI"),
-    "sdot": ("+dotprod", "ASIMDDP"),
-}
 LIMITS = {"lanes": (1, 64), "half_lanes": (1, 128), "registers": (4, 64), "cores": (1, 256), "fma_per_cycle": (1, 256)}
 KEYS = {"description", "tvm", "cache_kib", "clock_ghz", "features", "parts", "dot_product", *LIMITS}
 OPTIONAL = KEYS - {"tvm", "lanes", "registers"}
 SUFFIXES = (".yaml", ".yml")
 UNKNOWN_CACHE_KIB = 256  # of a core's second-level cache where a target does not say
+
+
+@dataclass(frozen=True, slots=True)
+class DotProduct:
+    """attribute: what LLVM is asked to use. feature: the instruction set that the code then needs, as `Host` names it.
+    lanes: sums of four products that an instruction can add to."""
+
+    attribute: str
+    feature: str
+    architecture: str
+    lanes: tuple[int, ...]
+
+
+DOT_PRODUCTS = {
+    "vnni": DotProduct("+avx512vnni", "AVX512VNNI", "x86-64", (4, 8, 16)),
+    "avx-vnni": DotProduct("+avxvnni", "AVXVNNI", "x86-64", (4, 8)),
+    "sdot": DotProduct("+dotprod", "ASIMDDP", "aarch64", (4,)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +193,14 @@ def _in_precision(target: Target, precision: str) -> Target:
                 f"The program has no 8-bit arithmetic for the target “{target.name}”. Use --precision fp32; int8 is for "
                 f"{', '.join(name for name in available() if _content(name).get('dot_product'))}."
             )
-        attribute, feature = DOT_PRODUCTS[target.dot_product]
-        tvm = {**target.tvm, "mattr": [*target.tvm.get("mattr", []), attribute]}
-        target = replace(target, tvm=tvm, features=(*target.features, feature))
+        used = DOT_PRODUCTS[target.dot_product]
+        if target.architecture != used.architecture or target.lanes not in used.lanes:
+            raise CompilerError(
+                f"The target “{target.name}” is for {target.architecture} with {target.lanes} lanes, and its dot_product "
+                f"“{target.dot_product}” for {used.architecture} with {' or '.join(map(str, used.lanes))}. Correct its file."
+            )
+        tvm = {**target.tvm, "mattr": [*target.tvm.get("mattr", []), used.attribute]}
+        target = replace(target, tvm=tvm, features=(*target.features, used.feature))
     return replace(target, precision=precision)
 
 

@@ -112,9 +112,9 @@ def _arguments(kernel: tirx.PrimFunc) -> list[Any]:
     shapes = [(tuple(int(n) for n in buffer.shape), str(buffer.dtype)) for buffer in buffers]
 
     def values(shape: tuple[int, ...], dtype: str) -> Any:
-        if dtype in ("uint8", "int8"):
+        if "int" in dtype:
             return rng.integers(0, 128, shape, dtype)
-        return rng.random(shape, np.float32) - np.float32(0.5)
+        return (rng.random(shape, np.float32) - np.float32(0.5)).astype(dtype)
 
     return [values(shape, dtype) for shape, dtype in shapes]
 

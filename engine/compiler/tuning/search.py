@@ -9,7 +9,7 @@ from tvm import tirx
 from engine.compiler import tiling
 from engine.compiler.kernels.bottleneck import Bottleneck
 from engine.compiler.tiling import Core
-from engine.compiler.tilings import KERNELS
+from engine.compiler.tilings import build
 from engine.compiler.tuning import space
 
 # What a tiling must gain to replace another one: less is noise, and a rule that stays is easier to trust.
@@ -38,14 +38,14 @@ def search(op: Any, core: Core, times: Times) -> Found:
         built = [(option, kernel) for option in fresh if (kernel := _built(op, option, core)) is not None]
         if not built:
             continue
-        now, *others = times([KERNELS[type(op)](op, best, core.lanes, "best"), *(kernel for _, kernel in built)])
+        now, *others = times([build(op, best, core, "best"), *(kernel for _, kernel in built)])
         fastest = min(range(len(others)), key=others.__getitem__)
         if others[fastest] < (1 - GAIN) * now:
             best = built[fastest][0]
     if best == default:
-        (only,) = times([KERNELS[type(op)](op, default, core.lanes, "only")])
+        (only,) = times([build(op, default, core, "only")])
         return Found(default, only, only, len(seen))
-    before, after = times([KERNELS[type(op)](op, option, core.lanes, "duel") for option in (default, best)])
+    before, after = times([build(op, option, core, "duel") for option in (default, best)])
     if after > (1 - GAIN) * before:
         return Found(default, before, before, len(seen))
     return Found(best, before, after, len(seen))
@@ -54,6 +54,6 @@ def search(op: Any, core: Core, times: Times) -> Found:
 def _built(op: Any, option: Any, core: Core) -> tirx.PrimFunc | None:
     """None for a tiling that does not fit the operator."""
     try:
-        return KERNELS[type(op)](op, option, core.lanes, "candidate")
+        return build(op, option, core, "candidate")
     except ValueError:
         return None

@@ -3,6 +3,7 @@ rounding."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ import torch
 import tvm
 from numpy.typing import NDArray
 from torch import nn
+from tvm.script.ir_builder import tirx as T
 
 from engine.compiler import artifacts, host, packing, targets
-from engine.compiler.kernels.emit import Tile
+from engine.compiler.kernels.dot_product import DotProducts, dot_products
+from engine.compiler.kernels.emit import Expr, Tile
 from engine.compiler.kernels.pointwise import PointwiseTiling, QuantisedPointwise, pointwise
 from engine.compiler.quantisation import IntegerLayer, Levels
 from engine.compiler.runtime import CompiledNetwork
+from engine.compiler.targets import Target
 from models import architecture, checkpoints
 from models.calibration import calibrate
 from models.checkpoints import Checkpoint
@@ -27,6 +31,9 @@ from models.skeleton import COCO_17
 
 needs_vnni = pytest.mark.skipif(
     "AVX512VNNI" not in host.detect().features, reason="this machine's processor has no AVX512VNNI"
+)
+needs_avx_vnni = pytest.mark.skipif(
+    "AVXVNNI" not in host.detect().features, reason="this machine's processor has no AVX-VNNI"
 )
 SMALL = {
     "name": "small",
@@ -43,9 +50,10 @@ SMALL = {
 }
 
 
-def run(kernel: tvm.tirx.PrimFunc, arguments: list[NDArray[Any]], outputs: list[NDArray[Any]]) -> None:
+def run(
+    kernel: tvm.tirx.PrimFunc, arguments: list[NDArray[Any]], outputs: list[NDArray[Any]], target: Target
+) -> None:
     """Compiles and calls a kernel; `outputs` are filled."""
-    target = targets.load(threads=1, precision="int8")
     library = tvm.compile(tvm.IRModule({"f": kernel}), target=tvm.target.Target({**target.tvm, "num-cores": 1}))
     placed = [tvm.runtime.tensor(np.ascontiguousarray(a)) for a in (*arguments, *outputs)]
     library["f"](*placed)
@@ -65,14 +73,46 @@ def plain(values: NDArray[Any], channels: int) -> NDArray[Any]:
     return values.transpose(0, 2, 1).reshape(-1, values.shape[1])[:channels]
 
 
+def written_out(self: DotProducts, sums: Expr, inputs: Expr, weights: Expr) -> None:
+    """What the instruction does, in place of `DotProducts._add`, so that every processor can do it."""
+
+    def factors(of: Expr, number: int) -> Expr:
+        return T.cast(T.Shuffle([of], [*range(number, 4 * self.lanes, 4)]), f"int32x{self.lanes}")
+
+    quads = T.reinterpret(f"{self._instruction.inputs}x{4 * self.lanes}", inputs)
+    products = [factors(quads, number) * factors(weights, number) for number in range(4)]
+    T.buffer_store(self.buffer, sum(products, self.buffer[sums]), [sums])
+
+
 @needs_vnni
 @pytest.mark.parametrize("lanes", [4, 8, 16])
 @pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (96, 24), (40, 56), (36, 24), (22, 9), (17, 40)])
 def test_a_pointwise_kernel_sums_exactly(lanes: int, inputs: int, outputs: int) -> None:
+    check_pointwise(targets.load(threads=1, precision="int8"), Tile(2, 4), lanes, inputs, outputs)
+
+
+@needs_avx_vnni
+@pytest.mark.parametrize(("lanes", "inputs", "outputs"), [(4, 22, 9), (8, 40, 56), (8, 16, 12)])
+def test_so_it_does_without_avx_512(lanes: int, inputs: int, outputs: int) -> None:
+    check_pointwise(targets.load("x86-64-v3", threads=1, precision="int8"), Tile(2, 4), lanes, inputs, outputs)
+
+
+@pytest.mark.parametrize("tile", [Tile(1, 4), Tile(2, 6), Tile(3, 7)])
+@pytest.mark.parametrize(("inputs", "outputs"), [(16, 16), (40, 56), (22, 9)])
+def test_so_it_does_with_signed_bytes_and_quads_taken_from_lanes(
+    tile: Tile, inputs: int, outputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DotProducts, "_add", written_out)
+    with dot_products("sdot"):
+        check_pointwise(targets.load(threads=1), tile, 4, inputs, outputs, offset=128)
+
+
+def check_pointwise(target: Target, tile: Tile, lanes: int, inputs: int, outputs: int, offset: int = 0) -> None:
+    """offset: how much more than themselves the bytes stand for."""
     rng = np.random.default_rng(inputs)
-    pixels, vectors = 21, 2
+    pixels, vectors = 21, tile.vectors
     op = QuantisedPointwise(inputs, outputs, pixels, residual=True)
-    kernel = pointwise(op, PointwiseTiling(Tile(vectors, 4), 7), lanes, "f")
+    kernel = pointwise(op, PointwiseTiling(tile, 7), lanes, "f")
     x = rng.integers(0, 256, (inputs, pixels), np.uint8)
     weight = rng.integers(-127, 128, (outputs, inputs), np.int8)
     x[:, 0], weight[0] = 255, 127  # the largest sums
@@ -82,21 +122,24 @@ def test_a_pointwise_kernel_sums_exactly(lanes: int, inputs: int, outputs: int) 
     residual = rng.integers(-9, 9, (outputs, pixels)).astype(np.float32)
     levels = np.array([1 / 64, 120.5], np.float32)
     shape = (-(-outputs // lanes), pixels, lanes)
-    y, in_bytes = np.zeros(shape, np.float32), np.zeros(shape, np.uint8)
+    kind = np.int8 if offset else np.uint8
+    y, in_bytes = np.zeros(shape, np.float32), np.zeros(shape, kind)
+    start = offset * weight.sum(axis=1, dtype=np.int32)
     arguments = [
-        blocked(x, lanes),
+        blocked((x.astype(np.int16) - offset).astype(kind), lanes),
         packing.quads(weight, vectors, lanes, op.half(lanes)),
+        *([packing.vector(start, lanes)] if offset else []),
         packing.vector(scale, lanes),
         packing.vector(bias, lanes),
         blocked(residual, lanes),
         levels,
     ]
-    run(kernel, arguments, [y, in_bytes])
+    run(kernel, arguments, [y, in_bytes], target)
 
     expected = weight.astype(np.int64) @ x.astype(np.int64) + bias[:, None].astype(np.int64) + residual.astype(np.int64)
     np.testing.assert_array_equal(plain(y, outputs), expected)
     rounded = np.clip(np.floor(expected / 64 + 120.5), 0, 255)
-    np.testing.assert_array_equal(plain(in_bytes, outputs), rounded)
+    np.testing.assert_array_equal(plain(in_bytes, outputs), rounded - offset)
 
 
 def test_a_layer_of_bytes_is_the_layer_of_what_they_stand_for() -> None:
@@ -200,6 +243,24 @@ def test_the_network_computes_what_pytorch_computes_with_the_same_rounding(
         # A value that lies between two levels may become either of them, so a few bytes differ by one.
         assert np.abs(a - b).max() < 0.02 * np.ptp(b)
         assert np.abs(a - b).mean() < 0.2 * np.abs(b - c).mean()
+
+
+@pytest.mark.parametrize("changes", [{}, {"fusion": False}])
+def test_the_network_computes_the_same_with_signed_bytes(
+    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DotProducts, "_add", written_out)
+    picture = noise(64, 96)
+    checkpoint = small(picture, **changes)
+    found = []
+    for name in ("vnni", "sdot"):
+        # Nobody else may get networks that were built so.
+        monkeypatch.setenv("LITEPOSE_CACHE", str(tmp_path / name))
+        target = replace(targets.load(threads=1), precision="int8", dot_product=name, lanes=4)
+        found.append(maps(CompiledNetwork(artifacts.obtain(checkpoint, 64, 96, target), threads=1), picture))
+    for ours, theirs, reference in zip(*found, fake_quantised(checkpoint).maps(picture)):
+        np.testing.assert_array_equal(ours, theirs)
+        assert np.abs(ours - reference).max() < 0.02 * np.ptp(reference)
 
 
 def test_weights_without_ranges_are_refused() -> None:
