@@ -26,8 +26,13 @@ class Instruction:
     target: int | None
 
     @property
+    def is_dot_product(self) -> bool:
+        return self.name == "sdot"
+
+    @property
     def is_vector_fma(self) -> bool:
-        return self.name in ("fmla", "sdot") and bool(VECTOR.search(self.operands))
+        """Of floats, or of four bytes for each 32-bit sum: cores do as many of either in a cycle."""
+        return self.is_dot_product or (self.name == "fmla" and bool(VECTOR.search(self.operands)))
 
     @property
     def uses_stack(self) -> bool:

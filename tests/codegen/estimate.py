@@ -5,7 +5,8 @@
 MACHINE: the folder of tests.emulation.machine. EXPORTED: a folder of `main.py compile --target T --export DIR`. Counts every
 instruction that one run of the network executes, kernel by kernel, and puts the counts beside what each board's core can
 do: multiply-adds as its designer publishes them, instructions that it decodes and loads that it starts in a cycle. The
-largest of the three is a lower bound of the time: caches, memory, waiting for each other and the system come on top.
+largest of the three is a lower bound of the time: caches, memory, waiting for each other and the system come on top. In int8
+so does more than in fp32: bytes are converted by the units that multiply, and a dot product counts as one multiply-add.
 
 An estimate, not a measurement. Needs Debian's qemu-user (not -static, which has no plugins), gcc and llvm.
 """
@@ -82,8 +83,10 @@ def main() -> int:
         f"Lower bounds, estimated from these counts and not measured ({description.target}'s code; others' is nearly the same):"
     )
     print(f"{'board':<16}{'core':<12}{'GHz':>5}{'one core':>12}{'cores':>7}{'all cores':>12}{'multiply-adds':>16}")
+    in_bytes = any(i.is_dot_product for code in functions(library).values() for i in code)
     for name, pipeline in PIPELINES.items():
-        print(estimate(name, pipeline, list(kernels.values())))
+        if not in_bytes or targets.load(name, here=False).dot_product:
+            print(estimate(name, pipeline, list(kernels.values())))
     print("multiply-adds: the share of the bound that they need alone. Caches, memory and the system come on top.")
     return 0
 

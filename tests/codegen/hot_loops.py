@@ -4,7 +4,7 @@
 
 LIBRARY: a network.so for 64-bit ARM, such as one of `main.py compile --target rpi4 --export DIR`. For the loop of each kernel
 that has most multiply-adds (--all: for every loop that has eight or more): instructions, the share that are vector
-multiply-adds (goal: 60 %), accesses to the stack (goal: none), and for --cpu the cycles that llvm-mca expects for a
+multiply-adds, of floats or, in int8, of bytes (goal: 60 %), accesses to the stack (goal: none), and for --cpu the cycles that llvm-mca expects for a
 multiply-add, relative to what the core can do at best (goal: 1.3). llvm-mca assumes that loads hit the first-level cache
 and that branches are foreseen. Exit code 1 where a goal is missed. Needs Debian's package llvm.
 """

@@ -12,6 +12,7 @@ TEXT = """
 118 fmla s3, s4, v5.s[0]
 11c cbz x10, 0x124 <kernel_compute_+0x24>
 120 fmla v6.8h, v7.8h, v8.8h
+122 sdot v9.4s, v10.16b, v11.4b[2]
 124 cbnz x11, 0x100 <kernel_compute_>
 128 ret
 """
@@ -35,7 +36,7 @@ def test_only_the_innermost_loop_is_hot() -> None:
 
 
 def test_a_scalar_multiply_add_is_none_of_a_vector() -> None:
-    assert [hex(i.address) for i in instructions() if i.is_vector_fma] == ["0x108", "0x120"]
+    assert [hex(i.address) for i in instructions() if i.is_vector_fma] == ["0x108", "0x120", "0x122"]
 
 
 def test_a_loop_is_written_so_that_another_tool_reads_it() -> None:

@@ -1,6 +1,7 @@
 """What LLVM makes of the kernels for 64-bit ARM: all operands in registers, and nearly nothing but multiply-adds."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -37,12 +38,24 @@ def test_a_patch_leaves_registers_for_its_weights(side: int, stride: int) -> Non
     assert patch.rows * patch.columns + patch.rows * 7 < ARM.registers
 
 
+@pytest.mark.parametrize("vectors", [4, 6, 10, 36])
+@pytest.mark.parametrize("pixels", [12, 16, 64])
+def test_a_tile_of_dot_products_holds_four_pixels_in_a_register(vectors: int, pixels: int) -> None:
+    tile = tiling.tile(replace(ARM, dot_product="sdot"), vectors, pixels)
+    assert tile.vectors * tile.pixels + tile.vectors + -(-tile.pixels // 4) < ARM.registers - tiling.SPARE
+    assert tile.vectors * tile.pixels >= 12
+
+
 @pytest.fixture(scope="module", params=["rpi4", "rpi5"])
 def loops(request: pytest.FixtureRequest) -> dict[str, Loop]:
+    return loops_of(request.param, "fp32")
+
+
+def loops_of(name: str, precision: str) -> dict[str, Loop]:
     """The loop of each kernel of XS that has most multiply-adds."""
     if not shutil.which("llvm-objdump"):
         pytest.skip("llvm-objdump is missing")
-    target = targets.load(request.param, here=False)
+    target = targets.load(name, here=False, precision=precision)
     try:
         linking.find_linker(target.triple)
     except CompilerError:
@@ -57,3 +70,13 @@ def test_hot_loops_multiply_and_never_touch_the_stack(loops: dict[str, Loop]) ->
     assert all(loop.fmas >= LEAST for loop in loops.values())
     assert {name: loop.stack for name, loop in loops.items() if loop.stack} == {}
     assert {name: loop.share for name, loop in loops.items() if loop.share < SHARE} == {}
+
+
+def test_dot_products_never_touch_the_stack_either() -> None:
+    loops = loops_of("rpi5", "int8")
+    # Expansions are so short in bytes that LLVM unrolls them whole, and keeps all their weights.
+    found = {name: loop for name, loop in loops.items() if name.startswith(("quantisedpointwise", "quantiseddeconv"))}
+    assert len(found) > 5
+    assert all(any(i.is_dot_product for i in loop.instructions) for loop in found.values())
+    assert {name: loop.stack for name, loop in found.items() if loop.stack} == {}
+    assert {name: loop.share for name, loop in found.items() if loop.share < SHARE} == {}

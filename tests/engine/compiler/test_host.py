@@ -102,3 +102,12 @@ def test_this_machine_is_found() -> None:
     assert 1 <= here.threads() <= host.MOST_THREADS
     assert here.architecture in ("x86-64", "aarch64")
     assert here.features & {"SSE2", "ASIMD", "NEON"}
+
+
+def test_what_numpy_does_not_ask_for(tmp_path: Path) -> None:
+    write(tmp_path / "proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu avx2 avx_vnni fma\n")
+    assert host.more_features("Linux", "x86-64", tmp_path) == {"AVXVNNI"}
+    write(tmp_path / "proc/cpuinfo", "processor\t: 0\nmodel name\t: avx_vnni\nflags\t\t: fpu avx2 avx512_vnni fma\n")
+    assert host.more_features("Linux", "x86-64", tmp_path) == frozenset()
+    assert "ASIMDDP" in host.more_features("Darwin", "aarch64", tmp_path / "none")
+    assert host.more_features("Linux", "aarch64", tmp_path) == frozenset()

@@ -50,9 +50,7 @@ SMALL = {
 }
 
 
-def run(
-    kernel: tvm.tirx.PrimFunc, arguments: list[NDArray[Any]], outputs: list[NDArray[Any]], target: Target
-) -> None:
+def run(kernel: tvm.tirx.PrimFunc, arguments: list[NDArray[Any]], outputs: list[NDArray[Any]], target: Target) -> None:
     """Compiles and calls a kernel; `outputs` are filled."""
     library = tvm.compile(tvm.IRModule({"f": kernel}), target=tvm.target.Target({**target.tvm, "num-cores": 1}))
     placed = [tvm.runtime.tensor(np.ascontiguousarray(a)) for a in (*arguments, *outputs)]

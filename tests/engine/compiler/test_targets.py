@@ -210,3 +210,24 @@ def test_avx2_computes_in_eight_bits_where_the_processor_has_avx_vnni(monkeypatc
     monkeypatch.setattr(host, "detect", machine)
     with pytest.raises(CompilerError, match=r"needs AVXVNNI, which.* has not\. Use --precision fp32\."):
         targets.load(precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lanes": 8}, r"for aarch64 with 8 lanes, and its dot_product “sdot” for aarch64 with 4\. Correct"),
+        ({"tvm": {"kind": "llvm", "mtriple": "x86_64-linux-gnu"}}, "is for x86-64 with 4 lanes, and its"),
+        ({"dot_product": "udot"}, "“dot_product” to be vnni or avx-vnni or sdot, not 'udot'"),
+    ],
+)
+def test_a_dot_product_that_the_cores_cannot_have_is_refused(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    tvm = {"kind": "llvm", "mtriple": "aarch64-linux-gnu"}
+    content = {"tvm": tvm, "lanes": 4, "registers": 32, "dot_product": "sdot"}
+    path = tmp_path / "own.yaml"
+    path.write_text(json.dumps(content))
+    assert targets.load(str(path), here=False, precision="int8").features == ("ASIMDDP",)
+    path.write_text(json.dumps(content | change))
+    with pytest.raises(CompilerError, match=message):
+        targets.load(str(path), here=False, precision="int8")

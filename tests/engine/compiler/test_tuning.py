@@ -23,7 +23,7 @@ from engine.compiler.kernels.stem import Stem
 from engine.compiler.kernels.upsampler import Deconv
 from engine.compiler.records import Records
 from engine.compiler.tiling import Core
-from engine.compiler.tilings import KERNELS, Tilings, from_json, key, to_json
+from engine.compiler.tilings import KERNELS, Tilings, build, from_json, key, to_json
 from engine.compiler.tuning import measure, space
 from engine.compiler.tuning.network import operators, tune
 from engine.compiler.tuning.search import search
@@ -171,6 +171,14 @@ class Board:
 def one_kernel(lanes: int) -> Any:
     op = Pointwise(16, 16, 256, residual=False)
     return KERNELS[Pointwise](op, PointwiseTiling(tiling.Tile(1, 8), 64), lanes, "kernel")
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+def test_kernels_are_tried_in_what_the_core_computes_in(kind: str) -> None:
+    op = Pointwise(16, 16, 256, residual=False)
+    kernel = build(op, PointwiseTiling(tiling.Tile(1, 8), 64), replace(CORE, elements=kind), "kernel")
+    assert {str(buffer.dtype) for buffer in kernel.params} == {kind}
+    assert {str(values.dtype) for values in measure._arguments(kernel)} == {kind}
 
 
 def test_kernels_are_timed_on_this_machine() -> None:
