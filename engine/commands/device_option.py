@@ -22,5 +22,5 @@ def add_precision_argument(parser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         default="fp32",
         help="fp16: half precision, faster on cores that have its arithmetic, such as a Raspberry Pi 5's; experimental; "
-        "int8: most of it in 8 bits, faster on cores with AVX-512 VNNI (default: fp32)",
+        "int8: most of it in 8 bits, faster on cores with AVX-512 VNNI, AVX-VNNI or ARM's dot products (default: fp32)",
     )

@@ -1,6 +1,6 @@
 """Does an exported folder find on a board what the program finds here? Under emulation.
 
-    python -m tests.emulation.check_export FOLDER [--target rpi5] [--size xs] [--input square] [--pictures DIR]
+    python -m tests.emulation.check_export FOLDER [--target rpi5] [--size xs] [--input square] [--precision int8] [--pictures DIR]
 
 FOLDER: where the emulated machine lies, or is made. Exports for the target, installs the folder's requirements inside,
 runs it on ten pictures and compares with this machine: the same input after resizing, maps equal within 1e-3 of their
