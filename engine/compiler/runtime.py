@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import os
 import threading
+import weakref
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ class CompiledNetwork:
             raise CompilerError(
                 f"The compiled network “{artifact.library}” cannot be loaded: {error}. Delete its folder and try again."
             ) from error
+        # The pool keeps every activation of every network that ever ran; those of this one are nobody's after it.
+        weakref.finalize(self, runtime.get_global_func("vm.builtin.memory_manager.clear")).atexit = False
         self._input = runtime.from_dlpack(self.picture.reshape(self.height, self.width * 3))
         self._threads = threads
         self.backend = Backend("CPU", target, artifact.library.parent.name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.live.following import Following
+from engine.live.heaps import give_back
 from engine.live.loader import Builder, Estimator, EstimatorFactory
 from engine.live.mailbox import Mailbox
 from engine.live.network_change import NetworkChange
@@ -127,6 +128,7 @@ class InferenceLoop:
             # A network is large, and this object waits for the garbage collector with all that it refers to.
             self._give_up_change()
             self._estimator = self._held = self._last = None
+            give_back()
 
     def _obey(self) -> None:
         with self._orders:
@@ -184,6 +186,7 @@ class InferenceLoop:
         self._ready_for.add(frame_size)
         self._say_switching(False)
         if change.new and not first:
+            give_back()
             self._taker.size_changed(change.size)
 
     def _next(self) -> Captured | None:

@@ -1,5 +1,7 @@
 """The compiled network against PyTorch and the decode front against NumPy, for every kind of network that YAML can say."""
 
+import gc
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,6 +15,7 @@ from models import architecture, checkpoints
 from models.checkpoints import Checkpoint
 from models.reference import ReferenceNetwork
 from models.skeleton import COCO_17, CROWDPOSE_14, Skeleton
+from tests.soak.memory import used_mib
 
 SMALL = {
     "resolution": 64,
@@ -90,6 +93,23 @@ def test_crowdpose_has_fourteen_joints() -> None:
     network = compiled(checkpoint, 64, 64)
     assert largest_error(network, checkpoint) < 1e-4
     assert network.candidates(network.maps()).scores.shape == (14, 30)
+
+
+@pytest.mark.skipif(math.isnan(used_mib()), reason="this C library does not say what it has handed out")
+def test_a_network_that_nobody_has_any_more_leaves_no_memory_behind() -> None:
+    def run() -> tuple[float, float]:
+        """What is in use while the network runs, and after it."""
+        network = compiled(small(), 352, 192)
+        network.candidates(network.maps())
+        running = used_mib()
+        del network
+        gc.collect()
+        return running, used_mib()
+
+    _, before = run()  # TVM and this thread keep something for good
+    running, after = run()
+    assert running > before + 1
+    assert after < before + 0.2 * (running - before)
 
 
 def test_the_border_is_padded_as_the_network_was_trained() -> None:
