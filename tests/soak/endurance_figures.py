@@ -14,7 +14,8 @@ MOST_GROWTH = 0.05
 class Minute:
     """One minute.
 
-    memory_mib:     unique to the process, the least of the minute's last second. used_mib: handed out by malloc, alike.
+    memory_mib:     unique to the process, the least of the minute's last second. used_mib: handed out by malloc, alike; NaN where
+                    the C library does not tell.
     threads, files: at the minute's end; open files or handles.
     p50_ms, p95_ms: from the complete picture to its people, over the `timed` frames that the first size found.
     captured, results: frames that the camera gave, and that the network took; the newest frame wins.
@@ -71,6 +72,10 @@ class Figures:
         rows = self.minutes[first : max(int(np.ceil(end * count)), first + 1)]
         return np.array([getattr(row, name) for row in rows], float)
 
+    def tells_use(self) -> bool:
+        """Whether malloc told what it had handed out."""
+        return not np.isnan(self.part("used_mib", 0.0, 1.0)).any()
+
     def recoveries(self) -> dict[str, list[float]]:
         """Seconds by kind of fault."""
         found: dict[str, list[float]] = {}
@@ -102,7 +107,7 @@ def signs(figures: Figures) -> list[Sign]:
     longest = max((seconds for row in figures.minutes for _, seconds in row.recoveries), default=0.0)
     found = [
         _growth(figures, "memory_mib", "memory", judged),
-        _growth(figures, "used_mib", "of it handed out by malloc", judged),
+        *([_growth(figures, "used_mib", "of it handed out by malloc", judged)] if figures.tells_use() else []),
         Sign(last.threads <= first.threads, f"threads {first.threads} → {last.threads}"),
         Sign(last.files <= first.files, f"open files {first.files} → {last.files}"),
         Sign(figures.children_after == 0, f"child processes at the end: {figures.children_after}"),
@@ -122,7 +127,7 @@ def _growth(figures: Figures, name: str, title: str, judged: bool) -> Sign:
     growth = late / early - 1
     slope = f"{figures.slope(name):+.1f} MiB an hour over the second half"
     return Sign(
-        not judged or not growth > MOST_GROWTH,  # what cannot be asked for is NaN
+        not judged or growth <= MOST_GROWTH,
         f"{title} {early:.1f} → {late:.1f} MiB ({growth:+.1%}) from the first third to the last, "
         + (slope if judged else f"not judged below {MEMORY_MINUTES} minutes"),
     )

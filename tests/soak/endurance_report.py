@@ -31,7 +31,8 @@ def save_plot(figures: Figures, path: Path) -> None:
         )
 
     curve(memory, "memory_mib", "held by the process alone")
-    curve(memory, "used_mib", "handed out by malloc")
+    if figures.tells_use():
+        curve(memory, "used_mib", "handed out by malloc")
     memory.set_ylabel("memory\nMiB")
     curve(latency, "p50_ms", "p50")
     curve(latency, "p95_ms", "p95")
@@ -65,12 +66,13 @@ def save_page(figures: Figures, path: Path, plot: Path | None) -> None:
 def page(figures: Figures, plot: str | None) -> str:
     minutes = figures.minutes
     loads = [row.load for row in minutes]
+    told = figures.tells_use()
     pictures = [] if plot is None else [f"![Memory, latency, threads and files over time]({plot})", ""]
     rows = [
         "| " + " | ".join(cells) + " |"
         for cells in (
             (
-                f"{row.number}", f"{row.memory_mib:.1f}", f"{row.used_mib:.1f}", f"{row.threads}", f"{row.files}", f"{row.p50_ms:.1f}",
+                f"{row.number}", f"{row.memory_mib:.1f}", *([f"{row.used_mib:.1f}"] if told else []), f"{row.threads}", f"{row.files}", f"{row.p50_ms:.1f}",
                 f"{row.p95_ms:.1f}", f"{row.captured}", f"{row.results}", f"{row.recorded}", f"{row.load:.1f}",
             )
             for row in chosen(figures)
@@ -99,8 +101,8 @@ def page(figures: Figures, plot: str | None) -> str:
             *found,
             "",
             *pictures,
-            "Memory is what the process alone holds, in use what malloc has handed out of it; both are the least of a minute's"
-            " last second.",
+            "Memory is what the process alone holds"
+            + (", in use what malloc has handed out of it: the least of a minute's last second." if told else "."),
             "Memory, threads and files are taken at each minute's end, with the recording finished,",
             f"no fault and size {figures.size}. Latency is from the complete picture to its people, over all frames that size"
             f" {figures.size} found,",
@@ -108,8 +110,8 @@ def page(figures: Figures, plot: str | None) -> str:
             " did not take",
             "was replaced by a newer one. In every other minute two videos are written at once.",
             "",
-            "| Minute | Memory (MiB) | In use (MiB) | Threads | Files | p50 (ms) | p95 (ms) | Camera | Results | Recorded | Load |",
-            "|---|---|---|---|---|---|---|---|---|---|---|",
+            f"| Minute | Memory (MiB) |{' In use (MiB) |' if told else ''} Threads | Files | p50 (ms) | p95 (ms) | Camera | Results | Recorded | Load |",
+            "|---" * (10 + told) + "|",
             *rows,
             "",
             "How long each kind of fault lasted until people were found again (a stall is noticed after a second without"
