@@ -13,7 +13,7 @@ import platformdirs
 import yaml
 
 from engine.decode.grouping import GroupingSettings
-from models.documents import from_yaml
+from models.yaml_text import from_yaml
 
 VERSION = 1
 MOST_PEOPLE = GroupingSettings().max_people

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.errors import SourceError
 from engine.types import UNTRACKED, Frame, Poses
-from models.documents import from_json
+from models.json_text import from_json
 from models.skeleton import SKELETONS, Skeleton
 
 # Further digits would be noise: a hundredth of a pixel, a microsecond.

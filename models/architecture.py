@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from models import documents
+from models import yaml_text
 from models.errors import ArchitectureError
 
 FOLDER = Path(__file__).parent / "architectures"
@@ -103,7 +103,7 @@ def load(name_or_path: str | Path) -> Architecture:
 def from_yaml(text: str, origin: str) -> Architecture:
     """Reads the text of a YAML file. `origin` names it in messages."""
     try:
-        content = documents.from_yaml(text)
+        content = yaml_text.from_yaml(text)
     except ValueError as error:
         raise ArchitectureError(f"“{origin}” is not valid YAML: {error}") from error
     return parse(content, origin)

@@ -13,8 +13,8 @@ from typing import Any
 import platformdirs
 import yaml
 
-from models.documents import from_yaml
 from models.errors import WeightsError
+from models.yaml_text import from_yaml
 
 FOLDER = Path(__file__).parent / "weights"
 MANIFEST = "manifest.yaml"

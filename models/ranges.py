@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.documents import from_json
 from models.errors import WeightsError
+from models.json_text import from_json
 
 SUFFIX = ".ranges.json"
 

@@ -20,7 +20,7 @@ from engine.decode.grouping import GroupingSettings, group
 from engine.errors import CompilerError
 from engine.preprocess import PADDING, InputShape, Placement, fill_input, place
 from engine.types import Poses, StageTimes
-from models.documents import from_json
+from models.json_text import from_json
 from models.skeleton import SKELETONS, Skeleton
 
 DESCRIPTION = "description.json"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.documents import from_json
+from models.json_text import from_json
 
 LIBRARY, METADATA = "network.so", "metadata.json"
 

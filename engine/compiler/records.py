@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import CompilerError
-from models.documents import from_json
+from models.json_text import from_json
 
 FORMAT = 1
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "tuning"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UsageError
 from engine.evaluation.precision import THRESHOLDS, PictureMatches, Precision
-from models.documents import from_json
+from models.json_text import from_json
 
 
 def figures(one: Precision) -> dict[str, float | int | None]:

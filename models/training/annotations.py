@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.documents import from_json
 from models.errors import LitePoseError
+from models.json_text import from_json
 from models.skeleton import Skeleton
 
 ABSENT, UNSURE, LABELLED = 0, 1, 2

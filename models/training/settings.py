@@ -5,8 +5,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from models.documents import from_yaml
 from models.errors import LitePoseError
+from models.yaml_text import from_yaml
 
 
 class TrainingError(LitePoseError):

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.compiler import targets
 from engine.errors import CompilerError
-from models.documents import from_yaml
+from models.yaml_text import from_yaml
 
 FOLDER = Path(targets.__file__).parent / "gpu"
 

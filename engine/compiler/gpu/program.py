@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from models.documents import from_json
+from models.json_text import from_json
 
 Extent = tuple[int, int, int]
 

@@ -30,7 +30,8 @@ from engine.compiler import host, records
 from engine.compiler.folders import tuning_folder
 from engine.compiler.host import ARCHITECTURES, MOST_THREADS, Host
 from engine.errors import CompilerError
-from models.documents import from_json, from_yaml
+from models.json_text import from_json
+from models.yaml_text import from_yaml
 
 __all__ = [
     "MOST_THREADS",
