@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from engine.benchmark import engines
@@ -43,7 +44,8 @@ class Result:
 
 
 class Worker:
-    """One engine's process."""
+    """One engine's process. Between its turns it is suspended: many runtimes' threads go on spinning for a tenth of a second
+    after their work, and would take a core from the engine whose turn is next."""
 
     def __init__(self, name: str, folder: Path, weights: str, onnx: Path, threads: int) -> None:
         self.name, self.folder, self.threads = name, folder, threads
@@ -58,6 +60,7 @@ class Worker:
             stderr=self._errors,
             text=True,
         )
+        self._handle = psutil.Process(self._process.pid)
         self.settings: dict[str, Any] = {}
 
     def __enter__(self) -> "Worker":
@@ -84,12 +87,16 @@ class Worker:
 
     def wait_until_ready(self) -> None:
         self.settings = self._answer()["settings"]
+        self._handle.suspend()
 
     def run(self, inferences: int) -> list[float]:
         assert self._process.stdin
+        self._handle.resume()
         self._process.stdin.write(f"{inferences}\n")
         self._process.stdin.flush()
-        return list(self._answer()["ms"])
+        times = list(self._answer()["ms"])
+        self._handle.suspend()
+        return times
 
     def maps(self) -> list[NDArray[np.float32]]:
         with np.load(self.folder / f"{self.name}-{self.threads}.npz") as stored:
@@ -108,7 +115,7 @@ def compare(
 ) -> list[Result]:
     """Times `names` on `picture` (H, W, 3) uint8 BGR. gmacs: of one inference, in 10⁹ multiply-accumulates.
 
-    One worker a time computes; the others wait on a pipe. Raises UsageError for an engine that is not installed.
+    One worker a time computes; the others are suspended. Raises UsageError for an engine that is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="litepose-bench-") as temporary, ExitStack() as stack:
         folder = Path(temporary)
