@@ -1,25 +1,27 @@
 """Many inputs for everything that reads what strangers may have written.
 
-    python -m tests.fuzz [--inputs 10000] [--target NAME] [--seed 0] [--guided SECONDS]
+    python -m tests.fuzz [--inputs 10000] [--target NAME] [--seed 0] [--guided]
 
 Each target runs in a process of its own, which a crash or an input of more than --patience seconds ends. Prints inputs,
 seconds and failures of each, and every kind of failure once with an input that shows it; returns 1 if there are any.
---guided goes by the coverage of our code instead, with atheris (`pip install atheris`), until it finds something or the time
-is over.
+--guided goes by the coverage of our code instead of hypothesis' rules alone, with atheris (Linux: `pip install atheris`).
 """
 
 import argparse
 import faulthandler
+import importlib.util
 import logging
 import subprocess
 import sys
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz import files, media, weights, words
 from tests.fuzz.target import Check, Target, checking
@@ -30,20 +32,20 @@ ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--inputs", type=int, default=1000)
-    parser.add_argument("--target", choices=TARGETS, help="one alone (default: all)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--patience", type=float, default=20.0, metavar="SECONDS", help="for one input")
-    parser.add_argument("--guided", type=int, metavar="SECONDS", help="by coverage, with atheris; needs --target")
+    add_arguments(parser)
+    parser.add_argument("--guided", action="store_true", help="by coverage, with atheris")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.here or args.guided:
+    if args.here:
         return try_one(TARGETS[args.target], args)
+    if args.guided and importlib.util.find_spec("atheris") is None:
+        parser.error("--guided needs atheris, which exists for Linux: pip install atheris")
     print(f"{'target':<18}{'inputs':>8}{'seconds':>9}{'failures':>10}", flush=True)
     bad = False
     for name in [args.target] if args.target else TARGETS:
         begin = time.monotonic()
-        command = [sys.executable, "-m", "tests.fuzz", "--here", "--target", name, "--inputs", str(args.inputs)]
+        command = [sys.executable, "-m", *(["tests.fuzz.guided"] if args.guided else ["tests.fuzz", "--here"])]
+        command += ["--target", name, "--inputs", str(args.inputs)]
         command += ["--seed", str(args.seed), "--patience", str(args.patience)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
         result = done.stdout.strip().splitlines()
@@ -52,61 +54,75 @@ def main() -> int:
         print(f"{name:<18}{tried:>8}{time.monotonic() - begin:>9.1f}{failed:>10}", flush=True)
         if ended is not None or done.returncode:
             bad = True
-            print(done.stderr[-6000:], flush=True)
+            print(done.stderr[-12000:], flush=True)
     return int(bad)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--inputs", type=int, default=1000)
+    parser.add_argument("--target", choices=TARGETS, help="one alone (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--patience", type=float, default=20.0, metavar="SECONDS", help="for one input")
+
+
 def try_one(target: Target, args: argparse.Namespace) -> int:
-    logging.disable()
-    warnings.simplefilter("error")
     strategy = target.inputs()
-    failures: dict[str, tuple[int, str]] = {}
-    tried = [0]
     with checking(target) as check:
+        trial = Trial(check, args.patience)
+        drawn(strategy, args.inputs, args.seed, trial)
+    return trial.report()
 
-        def one(value: Any) -> None:
-            tried[0] += 1
-            # Unlike a signal, this ends a process that hangs in foreign code, too.
-            faulthandler.dump_traceback_later(args.patience, exit=True)
-            try:
-                judge(check, value, failures)
-            finally:
-                faulthandler.cancel_dump_traceback_later()
 
+def drawn(
+    strategy: SearchStrategy[Any], count: int, chosen: int, then: Callable[[Any], None] | None = None
+) -> list[Any]:
+    """What the strategy makes with this seed: handed over one by one, or else as a list."""
+    found: list[Any] = []
+    every = settings(
+        max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )  # fmt: skip
+    take = then or found.append
+    seed(chosen)(every(given(strategy)(lambda value: take(value))))()
+    return found
+
+
+class Trial:
+    """Tries one input after the other, and keeps what kinds of failure there were with an input that shows each."""
+
+    def __init__(self, check: Check, patience: float) -> None:
+        self.check = check
+        self.patience = patience
+        self.tried = 0
+        self.failures: dict[str, tuple[int, str]] = {}
+        logging.disable()
+        warnings.simplefilter("error")
         faulthandler.enable()
-        if args.guided:
-            return guided(given(strategy)(check), args.guided)
-        generate = settings(
-            max_examples=args.inputs, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-        )  # fmt: skip
-        seed(args.seed)(generate(given(strategy)(one)))()
-    for kind, (count, example) in failures.items():
-        print(f"{count} × {kind}\n    {example}", file=sys.stderr)
-    print(tried[0], sum(count for count, _ in failures.values()))
-    return int(bool(failures))
 
+    def __call__(self, value: Any) -> None:
+        self.tried += 1
+        # Unlike a signal, this ends a process that hangs in foreign code, too.
+        faulthandler.dump_traceback_later(self.patience, exit=True)
+        try:
+            self.check(value)
+        except Exception as error:
+            self._note(error, value)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
-def judge(check: Check, value: Any, failures: dict[str, tuple[int, str]]) -> None:
-    try:
-        check(value)
-    except Exception as error:
+    def _note(self, error: Exception, value: Any) -> None:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if str(ROOT) in frame.filename]
         place = next((frame for frame in reversed(frames) if "/tests/" not in frame.filename), frames[-1])
         kind = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {str(error)[:200]!r}"
         key = kind.split(": ")[0]
-        known = next((name for name in failures if name.startswith(key)), kind)
-        count, example = failures.get(known, (0, repr(value)[:400]))
-        failures[known] = (count + 1, example)
+        known = next((name for name in self.failures if name.startswith(key)), kind)
+        count, example = self.failures.get(known, (0, repr(value)[:400]))
+        self.failures[known] = (count + 1, example)
 
-
-def guided(test: Any, seconds: int) -> int:
-    """libFuzzer chooses the inputs; it prints what it found and ends the process."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}"], lambda data: test.hypothesis.fuzz_one_input(data))
-    atheris.Fuzz()
-    return 0
+    def report(self) -> int:
+        for kind, (count, example) in self.failures.items():
+            print(f"{count} × {kind}\n    {example}", file=sys.stderr)
+        print(self.tried, sum(count for count, _ in self.failures.values()))
+        return int(bool(self.failures))
 
 
 if __name__ == "__main__":
