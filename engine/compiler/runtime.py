@@ -2,17 +2,15 @@
 
 import ctypes
 import importlib.util
-import os
-import threading
 import weakref
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.compiler import ffi
+from engine.compiler import ffi, workers
 from engine.compiler.library import Artifact
 from engine.errors import CompilerError
 from engine.types import Backend, Candidates
@@ -22,20 +20,10 @@ POOLED = 2  # the virtual machine's allocator that reuses memory
 ALIGNMENT = 64  # bytes; the kernels load whole vectors
 
 
-def allow_all_threads() -> None:
-    """To be called before TVM's pool of workers starts, so that it can be given as many as there are hardware threads.
-
-    By itself it takes half of them on x86, and pins its workers, which would then fight with the threads that capture, draw
-    and paint.
-    """
-    os.environ.setdefault("TVM_NUM_THREADS", str(os.cpu_count() or 1))
-    os.environ.setdefault("TVM_BIND_THREADS", "0")
-
-
 @cache
-def load_runtime() -> Any:
-    """The FFI module, with TVM's runtime library loaded into it."""
-    allow_all_threads()
+def load_runtime() -> tuple[Any, ctypes.CDLL]:
+    """The FFI module, with TVM's runtime library loaded into it, and that library."""
+    workers.prepare()
     tvm_ffi = ffi.load()
     spec = importlib.util.find_spec("tvm")
     places = list(spec.submodule_search_locations or []) if spec else []
@@ -43,20 +31,8 @@ def load_runtime() -> Any:
         for name in ("libtvm_runtime.so", "libtvm_runtime.dylib", "tvm_runtime.dll"):
             library = Path(place) / "lib" / name
             if library.is_file():
-                ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
-                return tvm_ffi
+                return tvm_ffi, ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
     raise CompilerError("TVM's runtime library was not found. Install it with: pip install apache-tvm==0.27.0.post1")
-
-
-# TVM keeps a pool of workers for every thread that runs a network; this remembers how many each has.
-_pool = threading.local()
-
-
-def _use_threads(threads: int) -> None:
-    """Workers, the calling thread included, that share each kernel's tasks from now on, in this thread."""
-    if getattr(_pool, "threads", None) != threads:
-        load_runtime().get_global_func("runtime.config_threadpool")(1, threads)
-        _pool.threads = threads
 
 
 def aligned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
@@ -74,13 +50,14 @@ class CompiledNetwork:
     """
 
     def __init__(self, artifact: Artifact, threads: int, target: str = "") -> None:
-        runtime = load_runtime()
+        runtime, library = load_runtime()
+        self._use_workers = partial(workers.use, threads, runtime, library)
         self.height, self.width = int(artifact.metadata["height"]), int(artifact.metadata["width"])
         self.picture: NDArray[np.uint8] = aligned((self.height, self.width, 3), np.uint8)
         try:
             # Kept alive, every network that was ever loaded would keep its weights in memory until the process ends.
-            library = runtime.load_module(str(artifact.library), keep_module_alive=False)
-            machine = library["vm_load_executable"]()
+            module = runtime.load_module(str(artifact.library), keep_module_alive=False)
+            machine = module["vm_load_executable"]()
             machine["vm_initialization"](CPU, 0, POOLED)
             self._maps, self._candidates = machine["maps"], machine["candidates"]
         except (RuntimeError, AttributeError, OSError) as error:
@@ -90,19 +67,18 @@ class CompiledNetwork:
         # The pool keeps every activation of every network that ever ran; those of this one are nobody's after it.
         weakref.finalize(self, runtime.get_global_func("vm.builtin.memory_manager.clear")).atexit = False
         self._input = runtime.from_dlpack(self.picture.reshape(self.height, self.width * 3))
-        self._threads = threads
         self.backend = Backend("CPU", target, artifact.library.parent.name)
 
     def maps(self) -> tuple[Any, Any]:
         """Runs the network on `picture`. -> tensors (2J, H / 4, W / 4): heatmaps, then tags; (J, H / 2, W / 2): heatmaps.
         `np.from_dlpack` shows them as arrays without a copy."""
-        _use_threads(self._threads)
+        self._use_workers()
         coarse, fine = self._maps(self._input)
         return coarse, fine
 
     def candidates(self, maps: tuple[Any, Any]) -> Candidates:
         """The best peaks of each joint."""
-        _use_threads(self._threads)
+        self._use_workers()
         xy, scores, tags = self._candidates(*maps)
         arrays = (np.asarray(np.from_dlpack(tensor), np.float32) for tensor in (xy, scores, tags))
         return Candidates(*arrays)

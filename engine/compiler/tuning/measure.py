@@ -10,8 +10,8 @@ import numpy as np
 import tvm
 from tvm import rpc, tirx
 
+from engine.compiler import workers
 from engine.compiler.linking import linker
-from engine.compiler.runtime import allow_all_threads
 from engine.compiler.targets import Target
 from engine.errors import CompilerError
 
@@ -39,7 +39,7 @@ class Stopwatch:
     """
 
     def __init__(self, target: Target, connect: Connect | None = None) -> None:
-        allow_all_threads()
+        workers.prepare()
         self._target, self._connect = target, connect
         self._tvm_target = tvm.target.Target({**target.tvm, "num-cores": target.threads})
         self._session: Any = None
