@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pyqtgraph
-from PyQt6.QtCore import QObject, Qt, QTemporaryDir, pyqtSignal
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from PyQt6.QtWidgets import QApplication
 
 from app import theme
@@ -16,10 +16,11 @@ class Appearance(QObject):
 
     changed = pyqtSignal()
 
-    def __init__(self, application: QApplication, name: str) -> None:
+    def __init__(self, application: QApplication, name: str, folder: Path) -> None:
+        """folder: where the pictures go that the style sheet names; it must be there as long as the application runs."""
         super().__init__()
         self._application = application
-        self._folder = QTemporaryDir()
+        self._folder = folder
         pyqtgraph.setConfigOptions(antialias=True)
         application.setStyle("Fusion")
         self.show(name)
@@ -27,7 +28,7 @@ class Appearance(QObject):
     def show(self, name: str) -> None:
         """ "dark", "light", or "system" for what the desktop uses."""
         self.theme = self._chosen(name)
-        images = style_sheet_images(Path(self._folder.path()), self.theme.text, self.theme.on_accent)
+        images = style_sheet_images(self._folder, self.theme.text, self.theme.on_accent)
         theme.apply(self._application, self.theme, images)
         self.changed.emit()
 

@@ -7,6 +7,8 @@ import gc
 import logging
 import os
 import signal
+import tempfile
+from pathlib import Path
 from types import FrameType
 
 from PyQt6 import sip
@@ -47,18 +49,19 @@ def main(args: argparse.Namespace) -> int:
     reporter = FailureReporter()
     reporter.install()
     try:
-        return show(application, reporter, args)
+        with tempfile.TemporaryDirectory(prefix="litepose-live-") as folder:
+            return show(application, reporter, args, Path(folder))
     finally:
         reporter.remove()
         delete_qt_objects()
 
 
-def show(application: QApplication, reporter: FailureReporter, args: argparse.Namespace) -> int:
-    """One window, until it is closed or its screen goes away. -> the exit code"""
+def show(application: QApplication, reporter: FailureReporter, args: argparse.Namespace, folder: Path) -> int:
+    """One window, until it is closed or its screen goes away. folder: for what it needs meanwhile. -> the exit code"""
     given = {name: value for name in OVERRIDING if (value := getattr(args, name, None)) is not None}
     store = PreferenceStore(args.preferences or preferences.default_path(), given)
     translation.install(application, store.current.language)
-    appearance = Appearance(application, store.current.theme)
+    appearance = Appearance(application, store.current.theme, folder)
     window = MainWindow(store, LiveWorker(live_options(store.current)), appearance)
     reporter.failed.connect(window.show_error)
     waker = close_on_signals(window)

@@ -228,8 +228,8 @@ OpenDesk = Callable[..., Desk]
 
 
 @pytest.fixture(scope="session")
-def appearance(qapp: QApplication) -> Appearance:
-    return Appearance(qapp, "dark")
+def appearance(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Appearance:
+    return Appearance(qapp, "dark", tmp_path_factory.mktemp("appearance"))
 
 
 @pytest.fixture

@@ -39,7 +39,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         given = {"source": args.source, "folder": folder}
         store = PreferenceStore(Path(folder) / "preferences.yaml", given)
-        window = MainWindow(store, LiveWorker(live_options(store.current)), Appearance(application, "dark"))
+        window = MainWindow(
+            store, LiveWorker(live_options(store.current)), Appearance(application, "dark", Path(folder))
+        )
         window.show()
         window.start()
         wait(application, lambda: window.worker.latest() is not None, 180.0)

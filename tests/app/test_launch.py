@@ -38,7 +38,12 @@ def test_without_a_screen_it_says_so_instead_of_crashing() -> None:
 
 
 def test_a_loop_that_ends_without_the_window_being_closed_ends_without_a_crash(tmp_path: Path) -> None:
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "LITEPOSE_CONFIG": str(tmp_path)}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {
+        **os.environ, "QT_QPA_PLATFORM": "offscreen", "LITEPOSE_CONFIG": str(tmp_path), "TMPDIR": str(temporary),
+    }  # fmt: skip
     command = [sys.executable, "-X", "faulthandler", "-c", ENDS_WITHOUT_CLOSING]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (3, "")
+    assert not list(temporary.iterdir())

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 from unittest import mock
 
 import cv2
@@ -60,6 +61,10 @@ class Reached(LitePoseError):  # noqa: N818
     """The command has understood its words and would begin to work."""
 
 
+def reached(*_args: object, **_kwargs: object) -> NoReturn:
+    raise Reached("ready")
+
+
 @contextlib.contextmanager
 def prepare(folder: Path) -> Iterator[Check]:
     cv2.imwrite("a.png", image())
@@ -79,7 +84,7 @@ def prepare(folder: Path) -> Iterator[Check]:
             "models.training.loop.Training", "engine.sources.camera_list.find_cameras", "engine.sources.stream.stream_source",
         ):  # fmt: skip
             with contextlib.suppress(AttributeError):
-                stack.enter_context(mock.patch(work, side_effect=Reached("ready")))
+                stack.enter_context(mock.patch(work, reached))  # a Mock would keep what each call was given
         stack.enter_context(
             mock.patch.dict("os.environ", {"LITEPOSE_WEIGHTS": str(folder), "LITEPOSE_CACHE": str(folder)})
         )

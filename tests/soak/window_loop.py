@@ -89,7 +89,7 @@ class WindowLoop:
         self.application: QApplication = QApplication(["window-loop"])
         store = PreferenceStore(folder / "preferences.yaml", {"source": "demo", "folder": str(folder / "videos")})
         self.window: MainWindow = MainWindow(
-            store, LiveWorker(live_options(store.current)), Appearance(self.application, "dark")
+            store, LiveWorker(live_options(store.current)), Appearance(self.application, "dark", folder)
         )
         self.store, self.folder, self.sources, self.choose = store, folder, sources, choose
         self.problems: Counter[str] = Counter()
