@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ def main() -> int:
     target = TARGETS[args.target]
     strategy = target.inputs()
     seeds = drawn(strategy, SEEDS, args.seed)
-    with checking(target) as check, tempfile.TemporaryDirectory(prefix="litepose-corpus-") as corpus:
+    with ExitStack() as stack:
+        check = stack.enter_context(checking(target))
+        corpus = stack.enter_context(tempfile.TemporaryDirectory(prefix="litepose-corpus-"))
         trial = Trial(check, args.patience)
         feed: Callable[[bytes], object] = trial
         if isinstance(seeds[0], bytes):
@@ -49,6 +52,7 @@ def main() -> int:
             # libFuzzer ends the process without a word to Python: the report comes before its last input is over.
             if trial.tried >= args.inputs:
                 code = trial.report()
+                stack.close()
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
