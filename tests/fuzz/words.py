@@ -81,7 +81,7 @@ def prepare(folder: Path) -> Iterator[Check]:
             "engine.commands.compile._compile", "engine.commands.compile._prune", "engine.commands.tune._search",
             "engine.commands.tune._check", "engine.commands.bench.compare", "engine.commands.plain_window.PlainWindow",
             "engine.commands.run.expect_screen", "engine.commands.live.expect_screen", "engine.commands.replay.expect_screen",
-            "models.training.loop.Training", "engine.sources.camera_list.find_cameras", "engine.sources.stream.stream_source",
+            "models.checkpoints.synthetic", "models.training.loop.Training", "engine.sources.camera_list.find_cameras", "engine.sources.stream.stream_source",
         ):  # fmt: skip
             with contextlib.suppress(AttributeError):
                 stack.enter_context(mock.patch(work, reached))  # a Mock would keep what each call was given
