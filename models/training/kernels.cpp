@@ -1,18 +1,28 @@
-// Depthwise convolution and batch norm for training on CPU cores, NCHW float32.
+// Training kernels for CPU cores, NCHW, in float32 or bfloat16 with sums in float32: depthwise convolution with the batch norms
+// and activations around it, and batch norm alone.
 //
-// PyTorch spends nearly all of a LitePose training step in the weight gradient of the depthwise 7x7 convolutions. Here every
-// plane is copied into a scratch with a margin of zeros, and all three passes are the same small correlation: a block of ROWS
-// rows by one vector is held in registers, each loaded vector of the plane serves every row of the block, and no inner loop has
-// a border case.
+// A LitePose step in PyTorch spends nearly all of its time in the weight gradient of the depthwise 7x7 convolutions, and once
+// that is fast, in moving the wide maps around it between caches and memory. Here a thread takes one channel of the whole batch,
+// which fits into its cache, through everything between two 1x1 convolutions, and what can be computed again is not kept.
+// For the convolution, every plane is copied into a scratch with a margin of zeros, and all three passes are the same small
+// correlation: a block of ROWS rows by one vector is held in registers, each loaded vector of the plane serves every row of
+// the block, and no inner loop has a border case.
 
 #include <ATen/Parallel.h>
 #include <torch/extension.h>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -23,17 +33,103 @@ constexpr int LANES = 16;
 constexpr int LANES = 8;
 #endif
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
+typedef uint32_t Words __attribute__((vector_size(LANES * sizeof(uint32_t)), aligned(sizeof(uint32_t))));
+typedef uint16_t Halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(sizeof(uint16_t))));
+
+// bfloat16 is the upper half of a float.
+inline Lanes widened(Halves values) { return reinterpret_cast<Lanes>(__builtin_convertvector(values, Words) << 16); }
+inline Halves rounded(Lanes values) {
+#if defined(__AVX512BF16__)
+  return reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(values)));
+#else
+  const Words bits = reinterpret_cast<Words>(values);
+  return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Halves);
+#endif
+}
 
 inline Lanes load(const float* from) { return *reinterpret_cast<const Lanes*>(from); }
+inline Lanes load(const at::BFloat16* from) { return widened(*reinterpret_cast<const Halves*>(from)); }
 inline void store(float* to, Lanes value) { *reinterpret_cast<Lanes*>(to) = value; }
-inline void store(float* to, Lanes value, int count) { std::memcpy(to, &value, count * sizeof(float)); }
+inline void store(at::BFloat16* to, Lanes value) { *reinterpret_cast<Halves*>(to) = rounded(value); }
+
+// The first `count` lanes; the others are 0.
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+inline __mmask16 mask(int count) { return (1u << count) - 1; }
+inline Lanes first(Lanes value, int count) { return _mm512_maskz_mov_ps(mask(count), value); }
+inline Lanes load(const float* from, int count) { return _mm512_maskz_loadu_ps(mask(count), from); }
+inline Lanes load(const at::BFloat16* from, int count) {
+  return widened(reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(mask(count), from)));
+}
+inline void store(float* to, Lanes value, int count) { _mm512_mask_storeu_ps(to, mask(count), value); }
+inline void store(at::BFloat16* to, Lanes value, int count) {
+  _mm256_mask_storeu_epi16(to, mask(count), reinterpret_cast<__m256i>(rounded(value)));
+}
+#else
+inline Lanes first(Lanes value, int count) {
+  Lanes result{};
+  std::memcpy(&result, &value, count * sizeof(float));
+  return result;
+}
+template <typename T>
+inline Lanes load(const T* from, int count) {
+  T values[LANES] = {};
+  std::memcpy(values, from, count * sizeof(T));
+  return load(values);
+}
+template <typename T>
+inline void store(T* to, Lanes value, int count) {
+  T values[LANES];
+  store(values, value);
+  std::memcpy(to, values, count * sizeof(T));
+}
+#endif
+
 inline Lanes all(float value) { return value - Lanes{}; }
+inline Lanes smaller(Lanes a, Lanes b) { return a < b ? a : b; }
+inline Lanes larger(Lanes a, Lanes b) { return a > b ? a : b; }
 inline float sum(Lanes value) {
   float total = 0;
   for (int lane = 0; lane < LANES; lane++) total += value[lane];
   return total;
 }
+inline Lanes evens_and_odds(Lanes v) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  return __builtin_shufflevector(v, v, 0, 2, 4, 6, 1, 3, 5, 7);
+#endif
+}
 inline int rounded_up(int length) { return (length + LANES - 1) / LANES * LANES; }
+
+// Calls visit(place, number of valid lanes) along a row.
+typedef std::integral_constant<int, LANES> Whole;
+template <typename Visit>
+inline void along(int64_t length, Visit visit) {
+  int64_t at = 0;
+  for (; at + LANES <= length; at += LANES) visit(at, Whole{});
+  if (at < length) visit(at, static_cast<int>(length - at));
+}
+template <typename T>
+inline Lanes load(const T* from, Whole) { return load(from); }
+template <typename T>
+inline void store(T* to, Lanes value, Whole) { store(to, value); }
+inline Lanes first(Lanes value, Whole) { return value; }
+
+// Writes evens[0], odds[0], evens[1], ... , `length` of each.
+inline void interleave(const float* evens, const float* odds, int length, float* to) {
+  along(length, [&](int64_t at, auto lanes) {
+    const Lanes a = load(evens + at, lanes), b = load(odds + at, lanes);
+#if defined(__AVX512F__)
+    const Lanes left = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const Lanes right = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#else
+    const Lanes left = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+    const Lanes right = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#endif
+    store(to + 2 * at, left, std::min(2 * lanes, LANES));
+    store(to + 2 * at + LANES, right, std::max(2 * lanes - LANES, 0));
+  });
+}
 
 // A plane with `margin` zeros on every side, its columns dealt out to STRIDE planes in turn, so that the columns that
 // neighbouring outputs read are neighbours in memory. Rows are long enough to read whole vectors past the last output.
@@ -50,19 +146,22 @@ struct Padded {
 
   float* row(int phase, int y) { return values.data() + (static_cast<size_t>(phase) * height + y) * width; }
 
-  void fill(const float* plane, int rows, int columns) {
-    for (int y = 0; y < rows; y++) {
-      const float* from = plane + static_cast<size_t>(y) * columns;
-      if constexpr (STRIDE == 1) {
-        std::memcpy(row(0, y + margin) + margin, from, columns * sizeof(float));
-      } else {
-        for (int phase = 0; phase < STRIDE; phase++) {
-          float* to = row(phase, y + margin);
-          const int first = ((phase - margin) % STRIDE + STRIDE) % STRIDE;
-          for (int x = first; x < columns; x += STRIDE) to[(x + margin) / STRIDE] = from[x];
+  // values(place, lanes): a vector of the plane.
+  template <typename Values>
+  void fill(int rows, int columns, Values values) {
+    for (int y = 0; y < rows; y++)
+      along(columns, [&](int64_t x, auto lanes) {
+        const Lanes value = first(values(static_cast<int64_t>(y) * columns + x, lanes), lanes);
+        if constexpr (STRIDE == 1) {
+          store(row(0, y + margin) + margin + x, value);
+        } else {
+          constexpr int HALF = LANES / 2;
+          const Lanes dealt = evens_and_odds(value);
+          const float* from = reinterpret_cast<const float*>(&dealt);
+          std::memcpy(row(margin % 2, y + margin) + (x + margin) / 2, from, HALF * sizeof(float));
+          std::memcpy(row((margin + 1) % 2, y + margin) + (x + margin + 1) / 2, from + HALF, HALF * sizeof(float));
         }
-      }
-    }
+      });
   }
 };
 
@@ -173,236 +272,371 @@ struct HalfKernels {
   }
 };
 
-template <int KERNEL>
-torch::Tensor forward_of(const torch::Tensor& input, const torch::Tensor& weight, int stride) {
-  const int channels = input.size(1), height = input.size(2), width = input.size(3), margin = KERNEL / 2;
-  const int rows = (height - 1) / stride + 1, columns = (width - 1) / stride + 1;
-  auto output = torch::empty({input.size(0), channels, rows, columns}, input.options());
-  const float *from = input.data_ptr<float>(), *weights = weight.data_ptr<float>();
-  float* to = output.data_ptr<float>();
-  const auto run = [&](auto step) {
-    constexpr int STRIDE = decltype(step)::value;
-    at::parallel_for(0, input.size(0) * channels, 8, [&](int64_t begin, int64_t end) {
-      Padded<STRIDE> plane(height, width, margin);
-      for (int64_t n = begin; n < end; n++) {
-        plane.fill(from + n * height * width, height, width);
-        correlate<KERNEL, STRIDE>(plane, weights + n % channels * KERNEL * KERNEL, rows, columns, to + n * rows * columns);
-      }
+// What an activation lets through: max(low, .), then min(., high).
+struct Bounds {
+  float low, high;
+
+  Lanes apply(Lanes value) const { return smaller(larger(value, all(low)), all(high)); }
+  Lanes gradient(Lanes value, Lanes slope) const { return (value > all(low)) & (value < all(high)) ? slope : Lanes{}; }
+};
+
+// Sums over a channel of the batch, of differences from `origin`: they lose no digits to a mean that is near it.
+struct Moments {
+  float origin;
+  double total = 0, squares = 0;
+
+  // values(place, lanes): a vector of a plane.
+  template <typename Values>
+  void add(int64_t length, Values values) {
+    Lanes s{}, q{};
+    along(length, [&](int64_t at, auto lanes) {
+      const Lanes difference = first(values(at, lanes) - all(origin), lanes);
+      s += difference;
+      q += difference * difference;
     });
-  };
-  stride == 1 ? run(std::integral_constant<int, 1>{}) : run(std::integral_constant<int, 2>{});
-  return output;
-}
+    total += sum(s);
+    squares += sum(q);
+  }
+};
 
-template <int KERNEL>
-std::vector<torch::Tensor> backward_of(const torch::Tensor& input, const torch::Tensor& weight, const torch::Tensor& gradient,
-                                       int stride, bool needs_input) {
-  const int batch = input.size(0), channels = input.size(1), height = input.size(2), width = input.size(3);
-  const int rows = gradient.size(2), columns = gradient.size(3);
-  constexpr int margin = KERNEL / 2;
-  auto input_gradient = needs_input ? torch::empty_like(input) : torch::Tensor();
-  auto weights_gradient = torch::empty_like(weight);
-  const auto flipped = weight.flip({2, 3}).contiguous();
-  const float *from = input.data_ptr<float>(), *slope = gradient.data_ptr<float>();
-  const float *weights = weight.data_ptr<float>(), *reversed = flipped.data_ptr<float>();
-  float* to = needs_input ? input_gradient.data_ptr<float>() : nullptr;
-  float* to_weights = weights_gradient.data_ptr<float>();
+// One channel of a batch norm and its activation. inverse: of the standard deviation. The output is scale * x + shift.
+struct Channel {
+  float mean, inverse, scale, shift;
+  Bounds bounds;
 
-  const auto run = [&](auto step) {
-    constexpr int STRIDE = decltype(step)::value;
-    at::parallel_for(0, channels, 1, [&](int64_t begin, int64_t end) {
-      Padded<STRIDE> plane(height, width, margin);
-      Padded<1> slopes(rows, columns, margin);
-      std::vector<float> quarter(STRIDE == 2 ? rows * columns : 0);
-      for (int64_t c = begin; c < end; c++) {
-        std::array<Lanes, KERNEL * KERNEL> totals{};
-        const HalfKernels<KERNEL> halves(weights + c * KERNEL * KERNEL);
-        for (int n = 0; n < batch; n++) {
-          const int64_t at = static_cast<int64_t>(n) * channels + c;
-          plane.fill(from + at * height * width, height, width);
-          slopes.fill(slope + at * rows * columns, rows, columns);
-          weight_gradient<KERNEL, STRIDE>(plane, slopes, rows, columns, totals.data());
-          if (!needs_input) continue;
-          float* out = to + at * height * width;
-          if constexpr (STRIDE == 1) {
-            correlate<KERNEL, 1>(slopes, reversed + c * KERNEL * KERNEL, height, width, out);
-          } else {
-            constexpr int side = HalfKernels<KERNEL>::side, offset = margin + HalfKernels<KERNEL>::lowest;
-            for (int phase = 0; phase < 4; phase++) {
-              correlate<side, 1>(slopes, halves.weights[phase].data(), rows, columns, quarter.data(), offset);
-              for (int y = 0; y < rows; y++)
-                for (int x = 0; x < columns; x++)
-                  out[(2 * y + phase / 2) * width + 2 * x + phase % 2] = quarter[y * columns + x];
-            }
-          }
-        }
-        for (int i = 0; i < KERNEL; i++)
-          for (int j = 0; j < KERNEL; j++) to_weights[(c * KERNEL + i) * KERNEL + j] = sum(totals[j * KERNEL + i]);
-      }
+  Lanes linear(Lanes x) const { return all(scale) * x + all(shift); }
+  Lanes apply(Lanes x) const { return bounds.apply(linear(x)); }
+  // What of the output's gradient comes through the activation.
+  Lanes through(Lanes x, Lanes slope) const { return bounds.gradient(linear(x), slope); }
+};
+
+// The gradient of a channel's norm, in two passes: sums of what comes through the activation, then the input's gradient.
+struct Slopes {
+  const Channel channel;
+  double plain = 0, weighted = 0;
+
+  template <typename Values, typename Through>
+  void add(int64_t length, Values values, Through through) {
+    Lanes a{}, b{};
+    along(length, [&](int64_t at, auto lanes) {
+      const Lanes slope = first(through(at, lanes), lanes);
+      a += slope;
+      b += slope * (values(at, lanes) - all(channel.mean));
     });
-  };
-  stride == 1 ? run(std::integral_constant<int, 1>{}) : run(std::integral_constant<int, 2>{});
-  return {input_gradient, weights_gradient};
+    plain += sum(a);
+    weighted += sum(b);
+  }
+  // -> function of (x, what came through) to the gradient of x.
+  auto input_gradient(double samples) const {
+    const Lanes mean_slope = all(plain / samples), per_x = all(weighted / samples * channel.inverse * channel.inverse);
+    return [=, *this](Lanes x, Lanes slope) {
+      return all(channel.scale) * (slope - mean_slope - (x - all(channel.mean)) * per_x);
+    };
+  }
+};
+
+// A batch norm with the batch's own statistics and the activation behind it. `parameters`: (C) scale, (C) shift and, forwards,
+// the (C) running mean, near which the batch's will be. `statistics`: (3, C) mean, inverse of the standard deviation, variance.
+struct Norm {
+  const float *scale, *shift, *origin;
+  float *mean, *inverse, *variance;
+  Bounds bounds;
+  double epsilon, samples;
+
+  Norm(const std::vector<torch::Tensor>& parameters, const torch::Tensor& statistics, std::pair<double, double> bounds,
+       double epsilon, double samples)
+      : scale(parameters[0].data_ptr<float>()),
+        shift(parameters[1].data_ptr<float>()),
+        origin(parameters.size() > 2 ? parameters[2].data_ptr<float>() : nullptr),
+        mean(statistics.data_ptr<float>()),
+        inverse(mean + statistics.size(1)),
+        variance(inverse + statistics.size(1)),
+        bounds{static_cast<float>(bounds.first), static_cast<float>(bounds.second)},
+        epsilon(epsilon),
+        samples(samples) {}
+
+  Moments moments(int64_t c) const { return {origin[c]}; }
+  Channel finish(int64_t c, const Moments& moments) const {
+    const double offset = moments.total / samples, spread = std::max(moments.squares / samples - offset * offset, 0.0);
+    mean[c] = offset + moments.origin;
+    inverse[c] = 1.0 / std::sqrt(spread + epsilon);
+    variance[c] = spread;
+    return channel(c);
+  }
+  Channel channel(int64_t c) const {
+    const float k = scale[c] * inverse[c];
+    return {mean[c], inverse[c], k, shift[c] - mean[c] * k, bounds};
+  }
+  // gradients: (2, C), of scale and shift.
+  void write(int64_t c, const Slopes& slopes, const torch::Tensor& gradients) const {
+    float* to = gradients.data_ptr<float>();
+    to[c] = slopes.weighted * inverse[c];
+    to[gradients.size(1) + c] = slopes.plain;
+  }
+};
+
+// The maps (N, C, H, W) of a tensor.
+template <typename T>
+struct Maps {
+  T* values;
+  int64_t batch, count;
+  int rows, columns;
+
+  explicit Maps(const torch::Tensor& maps)
+      : values(maps.data_ptr<T>()), batch(maps.size(0)), count(maps.size(1)), rows(maps.size(2)), columns(maps.size(3)) {}
+  int64_t length() const { return static_cast<int64_t>(rows) * columns; }
+  double samples() const { return static_cast<double>(batch) * length(); }
+  T* plane(int64_t n, int64_t c) const { return values + (n * count + c) * length(); }
+};
+
+template <typename T>
+Channel measured(const Norm& norm, const Maps<T>& maps, int64_t c) {
+  Moments moments = norm.moments(c);
+  for (int64_t n = 0; n < maps.batch; n++) {
+    const T* from = maps.plane(n, c);
+    moments.add(maps.length(), [&](int64_t at, auto lanes) { return load(from + at, lanes); });
+  }
+  return norm.finish(c, moments);
 }
 
-// Batch norm with the batch's own statistics, then max(0, .) and min(., 6) where the layer after it is a ReLU or ReLU6.
-enum Activation { NONE = 0, RELU = 1, RELU6 = 2 };
-
-template <int ACTIVATION>
-inline Lanes active(Lanes normalised, Lanes gradient) {
-  const Lanes zero{};
-  if constexpr (ACTIVATION == NONE) return gradient;
-  const Lanes positive = normalised > zero ? gradient : zero;
-  if constexpr (ACTIVATION == RELU) return positive;
-  return normalised < all(6.f) ? positive : zero;
-}
-
-// Calls visit(vector of x, vector of y, place, number of valid lanes) along two rows; lanes past the end are 0 in both.
-template <typename Visit>
-inline void along(const float* x, const float* y, int64_t length, Visit visit) {
-  int64_t at = 0;
-  for (; at + LANES <= length; at += LANES) visit(load(x + at), load(y + at), at, LANES);
-  if (at < length) {
-    Lanes last_x{}, last_y{};
-    std::memcpy(&last_x, x + at, (length - at) * sizeof(float));
-    std::memcpy(&last_y, y + at, (length - at) * sizeof(float));
-    visit(last_x, last_y, at, static_cast<int>(length - at));
+template <typename T>
+void normalise(const Channel& channel, const Maps<T>& from, const Maps<T>& to, int64_t c) {
+  for (int64_t n = 0; n < from.batch; n++) {
+    const T* x = from.plane(n, c);
+    T* y = to.plane(n, c);
+    along(from.length(), [&](int64_t at, auto lanes) { store(y + at, channel.apply(load(x + at, lanes)), lanes); });
   }
 }
 
-struct Channel {
-  float mean, scale, shift, inverse;  // output = scale * x + shift; inverse: of the standard deviation
-};
+// Sums of what comes through the activation of a norm of `x` of the slopes behind it.
+template <typename T>
+Slopes slopes_of(const Channel& channel, const Maps<T>& x, const Maps<T>& behind, int64_t c) {
+  Slopes slopes{channel};
+  for (int64_t n = 0; n < x.batch; n++) {
+    const T *values = x.plane(n, c), *slope = behind.plane(n, c);
+    slopes.add(x.length(), [&](int64_t at, auto lanes) { return load(values + at, lanes); },
+               [&](int64_t at, auto lanes) { return channel.through(load(values + at, lanes), load(slope + at, lanes)); });
+  }
+  return slopes;
+}
 
-template <int ACTIVATION>
-void norm_backward_of(const torch::Tensor& x, const torch::Tensor& g, const std::vector<Channel>& channels, torch::Tensor& dx,
-                      torch::Tensor& dscale, torch::Tensor& dshift) {
-  const int batch = x.size(0), count = x.size(1);
-  const int64_t length = x.size(2) * x.size(3);
-  const float *from = x.data_ptr<float>(), *slope = g.data_ptr<float>();
-  float *to = dx.data_ptr<float>(), *to_scale = dscale.data_ptr<float>(), *to_shift = dshift.data_ptr<float>();
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+// Asks for a plane that is needed soon: the processor itself looks no further ahead than a page.
+template <typename T>
+void expect(const Maps<T>& maps, int64_t n, int64_t c) {
+  if (c >= maps.count) return;
+  const char* from = reinterpret_cast<const char*>(maps.plane(n, c));
+  for (size_t at = 0; at < maps.length() * sizeof(T); at += 64) __builtin_prefetch(from + at, 0, 2);
+}
+
+template <typename T, int KERNEL, int STRIDE>
+void forward_of(const Maps<T>& x, const float* weights, const std::optional<Norm>& before, const Norm& after, const Maps<T>& z,
+                const Maps<T>& y) {
+  at::parallel_for(0, x.count, 1, [&](int64_t begin, int64_t end) {
+    Padded<STRIDE> plane(x.rows, x.columns, KERNEL / 2);
+    std::vector<float> result(z.length());
     for (int64_t c = begin; c < end; c++) {
-      const Channel k = channels[c];
-      const Lanes scale = all(k.scale), shift = all(k.shift), mean = all(k.mean);
-      double plain = 0, weighted = 0;
-      for (int n = 0; n < batch; n++) {
-        const int64_t at = (static_cast<int64_t>(n) * count + c) * length;
-        Lanes a{}, b{};
-        along(from + at, slope + at, length, [&](Lanes value, Lanes gradient, int64_t, int) {
-          const Lanes through = active<ACTIVATION>(value * scale + shift, gradient);
-          a += through;
-          b += through * (value - mean);
+      const auto channel = before ? std::optional(measured(*before, x, c)) : std::nullopt;
+      Moments moments = after.moments(c);
+      for (int64_t n = 0; n < x.batch; n++) {
+        const T* from = x.plane(n, c);
+        expect(x, n, c + 1);
+        if (channel) {
+          plane.fill(x.rows, x.columns, [&](int64_t at, auto lanes) { return channel->apply(load(from + at, lanes)); });
+        } else {
+          plane.fill(x.rows, x.columns, [&](int64_t at, auto lanes) { return load(from + at, lanes); });
+        }
+        correlate<KERNEL, STRIDE>(plane, weights + c * KERNEL * KERNEL, z.rows, z.columns, result.data());
+        T* to = z.plane(n, c);
+        moments.add(z.length(), [&](int64_t at, auto lanes) {
+          const Lanes value = load(result.data() + at, lanes);
+          store(to + at, value, lanes);
+          return value;
         });
-        plain += sum(a);
-        weighted += sum(b);
       }
-      const double samples = static_cast<double>(batch) * length;
-      to_shift[c] = plain;
-      to_scale[c] = weighted * k.inverse;
-      const Lanes mean_plain = all(plain / samples), slope_of_mean = all(weighted / samples * k.inverse * k.inverse);
-      for (int n = 0; n < batch; n++) {
-        const int64_t at = (static_cast<int64_t>(n) * count + c) * length;
-        along(from + at, slope + at, length, [&](Lanes value, Lanes gradient, int64_t place, int lanes) {
-          const Lanes through = active<ACTIVATION>(value * scale + shift, gradient);
-          const Lanes result = scale * (through - mean_plain - (value - mean) * slope_of_mean);
-          lanes == LANES ? store(to + at + place, result) : store(to + at + place, result, lanes);
+      normalise(after.finish(c, moments), z, y, c);
+    }
+  });
+}
+
+template <typename T, int KERNEL, int STRIDE>
+void backward_of(const Maps<T>& gradient, const Maps<T>& x, const Maps<T>& z, const float* weights,
+                 const std::optional<Norm>& before, const Norm& after, T* to_x, float* to_weights,
+                 const torch::Tensor& to_before, const torch::Tensor& to_after) {
+  constexpr int margin = KERNEL / 2, TAPS = KERNEL * KERNEL;
+  at::parallel_for(0, x.count, 1, [&](int64_t begin, int64_t end) {
+    Padded<STRIDE> plane(x.rows, x.columns, margin);
+    Padded<1> slopes(z.rows, z.columns, margin);
+    std::vector<float> result(x.length()), evens(STRIDE == 2 ? z.length() : 0), odds(evens.size());
+    for (int64_t c = begin; c < end; c++) {
+      const auto channel = before ? std::optional(before->channel(c)) : std::nullopt;
+      const Slopes behind = slopes_of(after.channel(c), z, gradient, c);
+      after.write(c, behind, to_after);
+      const auto gradient_of_z = behind.input_gradient(z.samples());
+      Slopes ahead{channel.value_or(Channel{})};
+      std::array<Lanes, TAPS> totals{};
+      std::array<float, TAPS> reversed;
+      std::reverse_copy(weights + c * TAPS, weights + (c + 1) * TAPS, reversed.begin());
+      const HalfKernels<KERNEL> halves(weights + c * TAPS);
+      for (int64_t n = 0; n < x.batch; n++) {
+        const T *from = x.plane(n, c), *values = z.plane(n, c), *slope = gradient.plane(n, c);
+        for (const auto& maps : {gradient, z, x}) expect(maps, n, c + 1);
+        slopes.fill(z.rows, z.columns, [&](int64_t at, auto lanes) {
+          const Lanes value = load(values + at, lanes);
+          return gradient_of_z(value, behind.channel.through(value, load(slope + at, lanes)));
+        });
+        if (channel) {
+          plane.fill(x.rows, x.columns, [&](int64_t at, auto lanes) { return channel->apply(load(from + at, lanes)); });
+        } else {
+          plane.fill(x.rows, x.columns, [&](int64_t at, auto lanes) { return load(from + at, lanes); });
+        }
+        weight_gradient<KERNEL, STRIDE>(plane, slopes, z.rows, z.columns, totals.data());
+        if (to_x == nullptr) continue;
+        if constexpr (STRIDE == 1) {
+          correlate<KERNEL, 1>(slopes, reversed.data(), x.rows, x.columns, result.data());
+        } else {
+          constexpr int side = HalfKernels<KERNEL>::side, offset = margin + HalfKernels<KERNEL>::lowest;
+          for (int a = 0; a < 2; a++) {
+            correlate<side, 1>(slopes, halves.weights[2 * a].data(), z.rows, z.columns, evens.data(), offset);
+            correlate<side, 1>(slopes, halves.weights[2 * a + 1].data(), z.rows, z.columns, odds.data(), offset);
+            for (int row = 0; row < z.rows; row++)
+              interleave(evens.data() + row * z.columns, odds.data() + row * z.columns, z.columns,
+                         result.data() + (2 * row + a) * x.columns);
+          }
+        }
+        T* to = to_x + (n * x.count + c) * x.length();
+        if (channel) {  // what comes through is kept where the gradient will be, for the second pass
+          ahead.add(x.length(), [&](int64_t at, auto lanes) { return load(from + at, lanes); },
+                    [&](int64_t at, auto lanes) {
+                      const Lanes through = channel->through(load(from + at, lanes), load(result.data() + at, lanes));
+                      store(to + at, through, lanes);
+                      return through;
+                    });
+        } else {
+          along(x.length(), [&](int64_t at, auto lanes) { store(to + at, load(result.data() + at, lanes), lanes); });
+        }
+      }
+      for (int i = 0; i < KERNEL; i++)
+        for (int j = 0; j < KERNEL; j++) to_weights[c * TAPS + i * KERNEL + j] = sum(totals[j * KERNEL + i]);
+      if (!channel) continue;
+      before->write(c, ahead, to_before);
+      const auto gradient_of_x = ahead.input_gradient(x.samples());
+      for (int64_t n = 0; n < x.batch; n++) {
+        const T* from = x.plane(n, c);
+        T* to = to_x + (n * x.count + c) * x.length();
+        along(x.length(), [&](int64_t at, auto lanes) {
+          store(to + at, gradient_of_x(load(from + at, lanes), load(to + at, lanes)), lanes);
         });
       }
     }
   });
 }
 
-std::vector<Channel> channels_of(const torch::Tensor& scale, const torch::Tensor& shift, const torch::Tensor& mean,
-                                 const torch::Tensor& inverse) {
-  const float *a = scale.data_ptr<float>(), *b = shift.data_ptr<float>(), *m = mean.data_ptr<float>(),
-              *r = inverse.data_ptr<float>();
-  std::vector<Channel> result(scale.numel());
-  for (size_t c = 0; c < result.size(); c++) result[c] = {m[c], a[c] * r[c], b[c] - m[c] * a[c] * r[c], r[c]};
-  return result;
+// Calls run(a value of the maps' type, side of the kernel, stride), the latter two as constants.
+template <typename Run>
+void dispatch(const torch::Tensor& maps, int64_t kernel, int64_t stride, Run run) {
+  const auto typed = [&](auto value) {
+    const auto sided = [&](auto side) {
+      stride == 1 ? run(value, side, std::integral_constant<int, 1>{}) : run(value, side, std::integral_constant<int, 2>{});
+    };
+    switch (kernel) {
+      case 3: return sided(std::integral_constant<int, 3>{});
+      case 5: return sided(std::integral_constant<int, 5>{});
+      case 7: return sided(std::integral_constant<int, 7>{});
+      default: return sided(std::integral_constant<int, 9>{});
+    }
+  };
+  maps.scalar_type() == torch::kBFloat16 ? typed(at::BFloat16{}) : typed(float{});
+}
+
+using Parameters = std::vector<torch::Tensor>;
+using Limits = std::pair<double, double>;
+
+torch::Tensor empty_statistics(const torch::Tensor& maps) { return torch::empty({3, maps.size(1)}, torch::kFloat); }
+
+std::optional<Norm> norm_before(const Parameters& parameters, const torch::Tensor& statistics, Limits limits, double epsilon,
+                                const torch::Tensor& maps) {
+  if (parameters.empty()) return std::nullopt;
+  return Norm(parameters, statistics, limits, epsilon, maps.numel() / maps.size(1));
 }
 
 }  // namespace
 
-torch::Tensor depthwise(torch::Tensor input, torch::Tensor weight, int stride) {
-  input = input.contiguous();
-  weight = weight.contiguous();
-  switch (weight.size(2)) {
-    case 3: return forward_of<3>(input, weight, stride);
-    case 5: return forward_of<5>(input, weight, stride);
-    case 7: return forward_of<7>(input, weight, stride);
-    default: return forward_of<9>(input, weight, stride);
-  }
-}
-
-// -> gradients of the input (undefined unless needs_input) and of the weight.
-std::vector<torch::Tensor> depthwise_backward(torch::Tensor input, torch::Tensor weight, torch::Tensor gradient, int stride,
-                                              bool needs_input) {
-  input = input.contiguous();
-  weight = weight.contiguous();
-  gradient = gradient.contiguous();
-  switch (weight.size(2)) {
-    case 3: return backward_of<3>(input, weight, gradient, stride, needs_input);
-    case 5: return backward_of<5>(input, weight, gradient, stride, needs_input);
-    case 7: return backward_of<7>(input, weight, gradient, stride, needs_input);
-    default: return backward_of<9>(input, weight, gradient, stride, needs_input);
-  }
-}
-
-// -> output, and per channel the mean, the inverse of the standard deviation, and the (biased) variance.
-std::vector<torch::Tensor> norm(torch::Tensor x, torch::Tensor scale, torch::Tensor shift, double epsilon, int activation) {
+// x: (N, C, H, W), H and W even where stride is 2. A norm: see Norm; that before the convolution may be without parameters, and
+// then is none. -> output, the convolution's result, the statistics of both norms.
+std::vector<torch::Tensor> depthwise(torch::Tensor x, torch::Tensor weight, int64_t stride, Parameters before,
+                                     Limits before_limits, Parameters after, Limits after_limits, double epsilon) {
   x = x.contiguous();
-  const int batch = x.size(0), count = x.size(1);
-  const int64_t length = x.size(2) * x.size(3);
-  auto y = torch::empty_like(x);
-  auto mean = torch::empty({count}, x.options()), inverse = torch::empty_like(mean), variance = torch::empty_like(mean);
-  const float *from = x.data_ptr<float>(), *a = scale.data_ptr<float>(), *b = shift.data_ptr<float>();
-  float *to = y.data_ptr<float>(), *to_mean = mean.data_ptr<float>(), *to_inverse = inverse.data_ptr<float>();
-  float* to_variance = variance.data_ptr<float>();
-  const float low = activation == NONE ? -std::numeric_limits<float>::infinity() : 0.f;
-  const float high = activation == RELU6 ? 6.f : std::numeric_limits<float>::infinity();
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t c = begin; c < end; c++) {
-      const float origin = from[c * length];  // sums of differences from a value of the channel lose no digits to a large mean
-      double total = 0, squares = 0;
-      for (int n = 0; n < batch; n++) {
-        const float* row = from + (static_cast<int64_t>(n) * count + c) * length;
-        float s = 0, q = 0;
-        for (int64_t i = 0; i < length; i++) {
-          const float difference = row[i] - origin;
-          s += difference;
-          q += difference * difference;
-        }
-        total += s;
-        squares += q;
-      }
-      const double samples = static_cast<double>(batch) * length, offset = total / samples;
-      const double spread = std::max(squares / samples - offset * offset, 0.0);
-      to_mean[c] = offset + origin;
-      to_variance[c] = spread;
-      to_inverse[c] = 1.0 / std::sqrt(spread + epsilon);
-      const float k = a[c] * to_inverse[c], d = b[c] - to_mean[c] * k;
-      for (int n = 0; n < batch; n++) {
-        const int64_t at = (static_cast<int64_t>(n) * count + c) * length;
-        for (int64_t i = 0; i < length; i++) to[at + i] = std::min(std::max(from[at + i] * k + d, low), high);
-      }
-    }
+  weight = weight.contiguous();
+  auto z = torch::empty({x.size(0), x.size(1), (x.size(2) - 1) / stride + 1, (x.size(3) - 1) / stride + 1}, x.options());
+  auto y = torch::empty_like(z), first = empty_statistics(x), second = empty_statistics(x);
+  const auto norm = norm_before(before, first, before_limits, epsilon, x);
+  const Norm last(after, second, after_limits, epsilon, z.numel() / z.size(1));
+  dispatch(x, weight.size(2), stride, [&](auto value, auto side, auto step) {
+    using T = decltype(value);
+    forward_of<T, decltype(side)::value, decltype(step)::value>(Maps<T>(x), weight.data_ptr<float>(), norm, last, Maps<T>(z),
+                                                               Maps<T>(y));
   });
-  return {y, mean, inverse, variance};
+  return {y, z, first, second};
 }
 
-// -> gradients of x, scale and shift.
-std::vector<torch::Tensor> norm_backward(torch::Tensor gradient, torch::Tensor x, torch::Tensor scale, torch::Tensor shift,
-                                         torch::Tensor mean, torch::Tensor inverse, int activation) {
+// -> gradients of x (undefined unless needed), of the weight, and (2, C) each of the norms' scales and shifts.
+std::vector<torch::Tensor> depthwise_backward(torch::Tensor gradient, torch::Tensor x, torch::Tensor z, torch::Tensor weight,
+                                              int64_t stride, Parameters before, Limits before_limits, torch::Tensor first,
+                                              Parameters after, Limits after_limits, torch::Tensor second, bool needs_x) {
   gradient = gradient.contiguous();
-  auto dx = torch::empty_like(x), dscale = torch::empty_like(scale), dshift = torch::empty_like(shift);
-  const auto channels = channels_of(scale, shift, mean, inverse);
-  switch (activation) {
-    case NONE: norm_backward_of<NONE>(x, gradient, channels, dx, dscale, dshift); break;
-    case RELU: norm_backward_of<RELU>(x, gradient, channels, dx, dscale, dshift); break;
-    default: norm_backward_of<RELU6>(x, gradient, channels, dx, dscale, dshift);
-  }
-  return {dx, dscale, dshift};
+  weight = weight.contiguous();
+  const auto norm = norm_before(before, first, before_limits, 0, x);
+  const Norm last(after, second, after_limits, 0, z.numel() / z.size(1));
+  auto to_x = needs_x || norm ? torch::empty_like(x) : torch::Tensor(), to_weight = torch::empty_like(weight);
+  auto to_before = torch::empty({2, x.size(1)}, torch::kFloat), to_after = torch::empty_like(to_before);
+  dispatch(x, weight.size(2), stride, [&](auto value, auto side, auto step) {
+    using T = decltype(value);
+    backward_of<T, decltype(side)::value, decltype(step)::value>(
+        Maps<T>(gradient), Maps<T>(x), Maps<T>(z), weight.data_ptr<float>(), norm, last,
+        to_x.defined() ? to_x.data_ptr<T>() : nullptr, to_weight.data_ptr<float>(), to_before, to_after);
+  });
+  return {to_x, to_weight, to_before, to_after};
+}
+
+// -> output, statistics.
+std::vector<torch::Tensor> norm(torch::Tensor x, Parameters parameters, Limits limits, double epsilon) {
+  x = x.contiguous();
+  auto y = torch::empty_like(x), statistics = empty_statistics(x);
+  const Norm norm(parameters, statistics, limits, epsilon, x.numel() / x.size(1));
+  dispatch(x, 0, 1, [&](auto value, auto, auto) {
+    const Maps<decltype(value)> from(x), to(y);
+    at::parallel_for(0, from.count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; c++) normalise(measured(norm, from, c), from, to, c);
+    });
+  });
+  return {y, statistics};
+}
+
+// -> gradients of x, and (2, C) of scale and shift.
+std::vector<torch::Tensor> norm_backward(torch::Tensor gradient, torch::Tensor x, Parameters parameters, Limits limits,
+                                         torch::Tensor statistics) {
+  gradient = gradient.contiguous();
+  auto to_x = torch::empty_like(x), to_parameters = torch::empty({2, x.size(1)}, torch::kFloat);
+  const Norm norm(parameters, statistics, limits, 0, x.numel() / x.size(1));
+  dispatch(x, 0, 1, [&](auto value, auto, auto) {
+    const Maps<decltype(value)> from(x), slope(gradient), to(to_x);
+    at::parallel_for(0, from.count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; c++) {
+        const Slopes slopes = slopes_of(norm.channel(c), from, slope, c);
+        norm.write(c, slopes, to_parameters);
+        const auto gradient_of_x = slopes.input_gradient(from.samples());
+        for (int64_t n = 0; n < from.batch; n++) {
+          const auto *values = from.plane(n, c), *behind = slope.plane(n, c);
+          auto* out = to.plane(n, c);
+          along(from.length(), [&](int64_t at, auto lanes) {
+            const Lanes value = load(values + at, lanes);
+            store(out + at, gradient_of_x(value, slopes.channel.through(value, load(behind + at, lanes))), lanes);
+          });
+        }
+      }
+    });
+  });
+  return {to_x, to_parameters};
 }
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {

@@ -1,13 +1,15 @@
-"""Faster training on CPU cores: the same layers and parameters, with our C++ kernels behind depthwise convolution and batch norm.
+"""Faster training on CPU cores: the same layers and parameters, with our C++ kernels behind depthwise convolutions and norms.
 
 PyTorch's own step spends nearly all of its time in the weight gradient of depthwise convolutions. The kernels are compiled on
-demand with the system's C++ compiler; without one, training works as before and is slow.
+demand with the system's C++ compiler; without one, training works as before and is slow. Maps may be bfloat16, by autocast.
 """
 
 import logging
+import math
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -15,11 +17,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from models.litepose import InvertedBottleneck, LitePose, SeparableHead
+
 log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 KERNEL_SIZES = (3, 5, 7, 9)
-ACTIVATIONS: dict[type[nn.Module], int] = {nn.ReLU: 1, nn.ReLU6: 2}
+Limits = tuple[float, float]
+ACTIVATIONS: dict[type[nn.Module], Limits] = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}
+LINEAR: Limits = (-math.inf, math.inf)
 
 
 @cache
@@ -46,100 +52,143 @@ def extension() -> Any:
         return None
 
 
-class _Depthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride = stride
-        result: Tensor = extension().depthwise(x, weight, stride)
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
-        x, weight = ctx.saved_tensors
-        dx, dweight = extension().depthwise_backward(x, weight, gradients[0], ctx.stride, ctx.needs_input_grad[0])
-        return dx, dweight, None
-
-
 class _Pointwise(torch.autograd.Function):
-    """1×1 convolution as matrix products on NCHW, without PyTorch's change of layout."""
+    """1×1 convolution as matrix products on NCHW, in the type of the maps, without PyTorch's change of layout."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, kind: torch.dtype) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         n, channels, height, width = x.shape
-        flat = x.reshape(n, channels, height * width).to(kind)
-        matrix = weight.view(weight.shape[0], channels).to(kind)
+        flat = x.reshape(n, channels, height * width)
+        matrix = weight.view(weight.shape[0], channels).to(x.dtype)
         ctx.save_for_backward(flat, matrix)
         ctx.shape = (height, width)
-        return torch.bmm(matrix.expand(n, -1, -1), flat).view(n, -1, height, width).float()
+        return torch.bmm(matrix.expand(n, -1, -1), flat).view(n, -1, height, width)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
         flat, matrix = ctx.saved_tensors
         n, channels = flat.shape[:2]
-        gradient = gradients[0].reshape(n, matrix.shape[0], -1).to(flat.dtype)
+        gradient = gradients[0].reshape(n, matrix.shape[0], -1)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = torch.bmm(matrix.t().expand(n, -1, -1), gradient).view(n, channels, *ctx.shape).float()
+            dx = torch.bmm(matrix.t().expand(n, -1, -1), gradient).view(n, channels, *ctx.shape)
         dweight = torch.bmm(gradient, flat.transpose(1, 2)).float().sum(0)
-        return dx, dweight[..., None, None], None
+        return dx, dweight[..., None, None]
 
 
 class _Norm(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, epsilon: float, activation: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        y, mean, inverse, variance = extension().norm(x, scale, shift, epsilon, activation)
-        ctx.save_for_backward(x, scale, shift, mean, inverse)
-        ctx.activation = activation
-        ctx.mark_non_differentiable(mean, variance)
-        return y, mean, variance
+    def forward(ctx: Any, x: Tensor, limits: Limits, epsilon: float, *norm: Tensor) -> tuple[Tensor, Tensor]:
+        """norm: scale, shift and running mean. -> output, statistics"""
+        y, statistics = extension().norm(x, norm, limits, epsilon)
+        ctx.save_for_backward(x, statistics, *norm[:2])
+        ctx.limits = limits
+        ctx.mark_non_differentiable(statistics)
+        return y, statistics
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        dx, dscale, dshift = extension().norm_backward(gradients[0], *ctx.saved_tensors, ctx.activation)
-        return dx, dscale, dshift, None, None
+        x, statistics, *norm = ctx.saved_tensors
+        dx, dnorm = extension().norm_backward(gradients[0], x, norm, ctx.limits, statistics)
+        return dx, None, None, *dnorm, None
 
 
-class DepthwiseConv(nn.Conv2d):
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the parent's name)
-        stride = int(self.stride[0])
-        if stride == 2 and (input.shape[2] % 2 or input.shape[3] % 2):
-            return super().forward(input)
-        return _Depthwise.apply(input, self.weight, stride)  # type: ignore[no-any-return, no-untyped-call]
+class _Depthwise(torch.autograd.Function):
+    """Depthwise convolution, the norm and activation behind it, and those before it where there are any."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, stride: int, limits: Sequence[Limits], epsilon: float, *norms: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """norms: scale, shift and running mean of each; limits: of the same. -> output, statistics before and behind"""
+        before, after = norms[:-3], norms[-3:]
+        y, z, first, second = extension().depthwise(x, weight, stride, before, limits[0], after, limits[-1], epsilon)
+        ctx.save_for_backward(x, weight, z, first, second, *before[:2], *after[:2])
+        ctx.stride, ctx.limits = stride, limits
+        ctx.mark_non_differentiable(first, second)
+        return y, first, second
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, z, first, second, *norms = ctx.saved_tensors
+        before, after = norms[:-2], norms[-2:]
+        dx, dweight, dbefore, dafter = extension().depthwise_backward(
+            gradients[0], x, z, weight, ctx.stride, before, ctx.limits[0], first, after, ctx.limits[-1], second,
+            ctx.needs_input_grad[0],
+        )  # fmt: skip
+        return dx, dweight, None, None, None, *((*dbefore, None) if before else ()), *dafter, None
 
 
 class PointwiseConv(nn.Conv2d):
-    """Products in `kind`, sums in single precision."""
-
-    kind: torch.dtype = torch.float32
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        return _Pointwise.apply(input, self.weight, self.kind)  # type: ignore[no-any-return, no-untyped-call]
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the parent's name)
+        return _Pointwise.apply(input, self.weight)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class NormActivation(nn.BatchNorm2d):
     """Batch norm that applies the activation behind it as well."""
 
-    activation: int = 0
+    limits: Limits = LINEAR
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         if not self.training:
-            normal = super().forward(input)
-            return normal.clamp(0, 6) if self.activation == 2 else normal.relu() if self.activation == 1 else normal
-        y: Tensor
-        y, mean, variance = _Norm.apply(  # type: ignore[no-untyped-call]
-            input.contiguous(), self.weight, self.bias, self.eps, self.activation
+            return super().forward(input).clamp(*self.limits)
+        y, statistics = _Norm.apply(input.contiguous(), self.limits, self.eps, *_parameters(self))  # type: ignore[no-untyped-call]
+        _note(self, statistics, y)
+        return cast(Tensor, y)
+
+
+class FastBottleneck(InvertedBottleneck):
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        y = cast(Tensor, self.point_conv(_depthwise(self.inv[0](x), list(self.inv)[1:], list(self.depth_conv))))
+        return x + y if self.residual else y
+
+
+class FastHead(SeparableHead):
+    def forward(self, x: Tensor) -> Tensor:
+        return (
+            cast(Tensor, self.conv[3](_depthwise(x, [], list(self.conv)[:3]))) if self.training else super().forward(x)
         )
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        assert self.momentum is not None
-        with torch.no_grad():
-            samples = input.numel() / input.shape[1]
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (samples / (samples - 1)), self.momentum)
-        return y
+
+
+class FastStem(nn.Sequential):
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
+        if not self.training:
+            return cast(Tensor, super().forward(input))  # type: ignore[no-untyped-call]
+        first, depthwise, pointwise, norm = (cast(nn.Sequential, layer) for layer in self)
+        return cast(Tensor, norm(pointwise(_depthwise(first[0](input), list(first)[1:], list(depthwise)))))
+
+
+def _depthwise(x: Tensor, before: Sequence[nn.Module], convolution: Sequence[Any]) -> Tensor:
+    """before: a norm and its activation, or nothing. convolution: a depthwise convolution, a norm and its activation."""
+    layer, *behind = convolution
+    rows = [before, behind] if before else [behind]
+    norms = [cast(nn.BatchNorm2d, norm) for norm, _ in rows]
+    limits = [ACTIVATIONS[type(activation)] for _, activation in rows]
+    parameters = [tensor for norm in norms for tensor in _parameters(norm)]
+    y, *statistics = _Depthwise.apply(  # type: ignore[no-untyped-call]
+        x.contiguous(), layer.weight, layer.stride[0], limits, norms[0].eps, *parameters
+    )
+    for norm, measured, maps in zip(norms, statistics[-len(norms) :], (x, y)[-len(norms) :]):
+        _note(norm, measured, maps)
+    return cast(Tensor, y)
+
+
+def _parameters(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor, Tensor]:
+    assert norm.running_mean is not None
+    return norm.weight, norm.bias, norm.running_mean
+
+
+@torch.no_grad()
+def _note(norm: nn.BatchNorm2d, statistics: Tensor, maps: Tensor) -> None:
+    """Moves the running statistics towards (mean, inverse deviation, variance) of maps of this shape."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.momentum is not None
+    samples = maps.numel() / maps.shape[1]
+    norm.running_mean.lerp_(statistics[0], norm.momentum)
+    norm.running_var.lerp_(statistics[2] * (samples / (samples - 1)), norm.momentum)
 
 
 def has_bfloat16() -> bool:
@@ -148,26 +197,27 @@ def has_bfloat16() -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def accelerate(network: nn.Module, bfloat16: bool | None = None) -> bool:
-    """Puts our kernels behind the layers of a network, in place; parameters and their names stay. False where there are none.
-
-    bfloat16: whether 1×1 convolutions multiply in it, as on GPUs: three times as fast; if left out, where the processor can.
-    """
+def accelerate(network: LitePose) -> bool:
+    """Puts our kernels behind the layers of a network, in place; parameters and their names stay. False where there are none."""
     if extension() is None:
         return False
-    kind = torch.bfloat16 if (has_bfloat16() if bfloat16 is None else bfloat16) else torch.float32
-    for layer in network.modules():
-        if type(layer) is nn.Conv2d and layer.bias is None and layer.padding_mode == "zeros":
-            kernel, groups = layer.kernel_size[0], layer.groups
-            if kernel == 1 and groups == 1 and layer.stride == (1, 1):
-                layer.__class__ = PointwiseConv
-                cast(PointwiseConv, layer).kind = kind
-            elif groups == layer.in_channels == layer.out_channels > 1 and kernel in KERNEL_SIZES:
-                layer.__class__ = DepthwiseConv
-    for layer in network.modules():
-        if isinstance(layer, nn.Sequential):
-            _fuse_activations(layer)
+    for layer in list(network.modules()):
+        if type(layer) is nn.Conv2d and layer.kernel_size == (1, 1):
+            layer.__class__ = PointwiseConv
+        elif type(layer) is InvertedBottleneck and _has_kernel(layer.depth_conv[0]):
+            layer.__class__ = FastBottleneck
+            _fuse_activations(layer.point_conv)
+        elif type(layer) is SeparableHead and _has_kernel(layer.conv[0]):
+            layer.__class__ = FastHead
+    network.first.__class__ = FastStem
+    network.first[-1].__class__ = NormActivation
+    for row in network.deconv_bnrelu:
+        _fuse_activations(cast(nn.Sequential, row))
     return True
+
+
+def _has_kernel(layer: nn.Module) -> bool:
+    return cast(nn.Conv2d, layer).kernel_size[0] in KERNEL_SIZES
 
 
 def _fuse_activations(row: nn.Sequential) -> None:
@@ -175,7 +225,6 @@ def _fuse_activations(row: nn.Sequential) -> None:
         if type(layer) is not nn.BatchNorm2d:
             continue
         layer.__class__ = NormActivation
-        following = ACTIVATIONS.get(type(row[index + 1]), 0) if index + 1 < len(row) else 0
-        if following:
-            cast(NormActivation, layer).activation = following
+        if index + 1 < len(row):
+            cast(NormActivation, layer).limits = ACTIVATIONS[type(row[index + 1])]
             row[index + 1] = nn.Identity()

@@ -23,7 +23,7 @@ from models.training.averaging import Average
 from models.training.dataset import Batch, Sources, Views, batches, planned_batches
 from models.training.device_rendering import DevicePictures
 from models.training.journal import Journal
-from models.training.kernels import accelerate
+from models.training.kernels import accelerate, has_bfloat16
 from models.training.losses import heatmap_loss, tag_losses
 from models.training.schedule import learning_rate
 from models.training.settings import Settings, TrainingError
@@ -88,6 +88,7 @@ class Training:
         self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.average = Average(self.network, settings.average)
         self.fast = self.device.type == "cpu" and accelerate(self.network)
+        self._half = self.device.type == "cuda" or (self.fast and has_bfloat16())
         decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -208,7 +209,7 @@ class Training:
         height, width = x.shape[2:]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             coarse, fine = (maps.float() for maps in network(x))
         heats = (coarse[:, :joints], fine)
         losses = []

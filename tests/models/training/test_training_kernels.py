@@ -24,55 +24,100 @@ def assert_same(ours: list[Tensor], truth: list[Tensor], tolerance: float = 1e-4
         assert torch.allclose(a.double(), b, rtol=0, atol=tolerance * float(b.abs().max()))
 
 
-@pytest.mark.parametrize("size", [(2, 2), (8, 12), (14, 10), (20, 34)])
+@pytest.mark.parametrize("size", [(4, 4), (8, 12), (14, 10), (20, 34), (32, 64)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("kernel", [3, 5, 7, 9])
-def test_depthwise_equals_pytorch_in_double_precision(kernel: int, stride: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("norm_before", [True, False])
+def test_depthwise_with_its_norms_equals_pytorch_in_double_precision(
+    norm_before: bool, kernel: int, stride: int, size: tuple[int, int]
+) -> None:
     torch.manual_seed(0)
-    layer = nn.Conv2d(3, 3, kernel, stride, kernel // 2, groups=3, bias=False)
-    fast = nn.Sequential(copy.deepcopy(layer))
-    assert kernels.accelerate(fast)
-    assert type(fast[0]) is kernels.DepthwiseConv
-    x, slope = torch.randn(2, 3, *size), torch.randn(2, 3, *(side // stride for side in size))
-    assert_same(gradients(fast, x, slope), gradients(layer.double(), x.double(), slope.double()))
+    before = [nn.BatchNorm2d(3), nn.ReLU6()] if norm_before else []
+    behind = [nn.Conv2d(3, 3, kernel, stride, kernel // 2, groups=3, bias=False), nn.BatchNorm2d(3), nn.ReLU()]
+    layers = with_scales(nn.Sequential(*before, *behind))
+    fast = Parts(copy.deepcopy(layers), len(before))
+    x, slope = torch.randn(2, 3, *size) * 3 + 2, torch.randn(2, 3, *(side // stride for side in size))
+    assert_same(gradients(fast, x, slope), gradients(layers.double(), x.double(), slope.double()))
+    assert_same_statistics(fast.layers, layers)
 
 
-@pytest.mark.parametrize(("bfloat16", "tolerance"), [(False, 1e-4), (True, 2e-2)])
-def test_pointwise_equals_pytorch_in_double_precision(bfloat16: bool, tolerance: float) -> None:
+class Parts(nn.Module):
+    """A row of layers run by the kernels as one."""
+
+    def __init__(self, layers: nn.Sequential, before: int) -> None:
+        super().__init__()
+        self.layers, self.before = layers, before
+
+    def forward(self, x: Tensor) -> Tensor:
+        return kernels._depthwise(x, list(self.layers)[: self.before], list(self.layers)[self.before :])
+
+
+def with_scales(layers: nn.Sequential) -> nn.Sequential:
+    with torch.no_grad():
+        for layer in layers:
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.weight.uniform_(0.5, 4)
+                layer.bias.uniform_(-1, 4)
+    return layers
+
+
+def assert_same_statistics(ours: nn.Module, truth: nn.Module) -> None:
+    for a, b in zip(ours.buffers(), truth.buffers(), strict=True):
+        assert a.ndim == 0 or torch.allclose(a.double(), b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 2e-2)])
+def test_pointwise_equals_pytorch_in_double_precision(kind: torch.dtype, tolerance: float) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(6, 4, 1, bias=False)
-    fast = nn.Sequential(copy.deepcopy(layer))
-    kernels.accelerate(fast, bfloat16)
+    fast = copy.deepcopy(layer)
+    fast.__class__ = kernels.PointwiseConv
     x, slope = torch.randn(2, 6, 5, 7), torch.randn(2, 4, 5, 7)
     truth = gradients(layer.double(), x.double(), slope.double())
-    assert_same(gradients(fast, x, slope), truth, tolerance)
+    assert_same(gradients(fast, x.to(kind), slope.to(kind)), truth, tolerance)
 
 
-@pytest.mark.parametrize("activation", [nn.Identity, nn.ReLU, nn.ReLU6])
-def test_norm_with_activation_equals_pytorch_in_double_precision(activation: type[nn.Module]) -> None:
+@pytest.mark.parametrize("activation", [None, nn.ReLU, nn.ReLU6])
+def test_norm_with_activation_equals_pytorch_in_double_precision(activation: type[nn.Module] | None) -> None:
     torch.manual_seed(0)
-    layers = nn.Sequential(nn.BatchNorm2d(5), activation())
-    with torch.no_grad():
-        layers[0].weight.uniform_(0.5, 4)
-        layers[0].bias.uniform_(-1, 4)
+    layers = with_scales(nn.Sequential(nn.BatchNorm2d(5), *([activation()] if activation else [])))
     fast = copy.deepcopy(layers)
-    kernels.accelerate(fast)
+    kernels._fuse_activations(fast)
     x, slope = torch.randn(2, 5, 5, 7) * 3 + 2, torch.randn(2, 5, 5, 7)
     assert_same(gradients(fast, x, slope), gradients(layers.double(), x.double(), slope.double()))
-    for a, b in zip(fast[0].buffers(), layers[0].buffers(), strict=True):
-        assert a.ndim == 0 or torch.allclose(a.double(), b, rtol=1e-5)
+    assert_same_statistics(fast, layers)
 
 
 def test_the_whole_network_keeps_its_names_and_outputs() -> None:
     torch.manual_seed(0)
     network = LitePose(load("xs"), 17)
     fast = copy.deepcopy(network)
-    kernels.accelerate(fast, bfloat16=False)
+    kernels.accelerate(fast)
     assert list(fast.state_dict()) == list(network.state_dict())
+    assert {type(layer) for layer in fast.modules()} > {kernels.FastBottleneck, kernels.FastHead, kernels.FastStem}
     x = torch.randn(2, 3, 64, 64)
     for training in (True, False):
         for ours, truth in zip(fast.train(training)(x), network.train(training)(x)):
             assert torch.allclose(ours, truth, rtol=1e-3, atol=1e-4)
+
+
+def test_bfloat16_gives_gradients_as_near_as_pytorchs_own() -> None:
+    torch.manual_seed(0)
+    network = LitePose(load("xs"), 17)
+    fast = copy.deepcopy(network)
+    kernels.accelerate(fast)
+    x = torch.randn(2, 3, 96, 96)
+
+    def slope(network: nn.Module, half: bool) -> Tensor:
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            maps = network(x)
+        sum(((one.float() - 0.1) ** 2).mean() for one in maps).backward()
+        return torch.cat([weight.grad.flatten() for weight in network.parameters()])
+
+    truth = slope(network, half=False)
+    ours, theirs = (float(torch.cosine_similarity(truth, slope(one, half=True), 0)) for one in (fast, network))
+    assert ours > theirs - 0.01
 
 
 def test_without_a_compiler_training_says_so_and_goes_on(
@@ -81,7 +126,7 @@ def test_without_a_compiler_training_says_so_and_goes_on(
     monkeypatch.setenv("CXX", "no-such-compiler")
     kernels.extension.cache_clear()
     try:
-        assert not kernels.accelerate(nn.Sequential(nn.Conv2d(2, 2, 3, groups=2, bias=False)))
+        assert not kernels.accelerate(LitePose(load("xs"), 17))
     finally:
         kernels.extension.cache_clear()
     assert "plain PyTorch" in caplog.text
