@@ -122,8 +122,8 @@ def read_keypoints(path: Path) -> Iterator[FrameRecord]:
         raise SourceError(f"There is no file “{path}”. Check the name.") from None
     except UnicodeDecodeError as error:
         raise SourceError(f"“{path}” is not a text file. Give a .jsonl file that this program wrote.") from error
-    except OSError as error:
-        raise SourceError(f"“{path}” cannot be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:  # a ValueError: what no file can be called
+        raise SourceError(f"“{path}” cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def skeleton_of(records: Iterable[FrameRecord]) -> Skeleton | None:

@@ -1,7 +1,8 @@
 """Videos over the network: streams that are live, and recorded files that lie on a server."""
 
+import re
 from pathlib import PurePosixPath
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,24 @@ def is_address(text: str) -> bool:
 
 
 def is_recorded(address: str) -> bool:
-    """True for the address of a video file on a web server, which has an end and may be searched."""
-    parts = urlsplit(address)
-    suffix = PurePosixPath(parts.path).suffix.lower()
-    return parts.scheme.lower() in WEB_SCHEMES and suffix in VIDEO_SUFFIXES and suffix not in ENDLESS_SUFFIXES
+    """True for the address of a video file on a web server, which has an end and may be searched. Raises SourceError."""
+    if not is_address(address) or address.partition("://")[0].lower() not in WEB_SCHEMES:
+        return False
+    suffix = PurePosixPath(_parts(address).path).suffix.lower()
+    return suffix in VIDEO_SUFFIXES and suffix not in ENDLESS_SUFFIXES
 
 
 def without_password(address: str) -> str:
-    """The address as it may be shown, stored and logged."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """The address as it may be shown, stored and logged. Takes what is no address, too."""
+    return re.sub("://[^/?#]*@", "://", address, count=1)
+
+
+def _parts(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError as error:
+        shown = without_password(address)
+        raise SourceError(f"“{shown}” is not an address: {error}. Write it as scheme://host:port/path.") from error
 
 
 def stream_options(address: str, timeout_s: float) -> dict[str, str]:
@@ -84,7 +93,7 @@ class RemoteVideoSource(VideoSource):
     def __init__(self, address: str, settings: SourceSettings) -> None:
         self._address = address
         label = without_password(address)
-        super().__init__(PurePosixPath(urlsplit(address).path).name, label, settings)
+        super().__init__(PurePosixPath(_parts(address).path).name, label, settings)
 
     def _open_reader(self) -> VideoReader:
         # Without it, FFmpeg cannot search a file that it has read to its end from a server that keeps connections.
@@ -92,7 +101,8 @@ class RemoteVideoSource(VideoSource):
 
 
 def stream_source(address: str, settings: SourceSettings) -> Source:
-    """What an address means: a recorded video, or a stream."""
+    """What an address means: a recorded video, or a stream. Raises SourceError where it is none."""
     if is_recorded(address):
         return RemoteVideoSource(address, settings)
+    _parts(address)
     return LiveSource(without_password(address), settings, lambda: StreamDevice(address, settings))

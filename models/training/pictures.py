@@ -35,7 +35,7 @@ class Pictures:
                 for member in archive:
                     if member.isfile():
                         self._packed[member.name.removeprefix("./")] = (path, member.offset_data, member.size)
-        except (OSError, tarfile.TarError) as error:
+        except (OSError, ValueError, tarfile.TarError) as error:
             raise DataError(f"Cannot read pictures from “{path}”: {error}. Give a folder or a .tar file.") from error
 
     def names(self) -> list[str]:

@@ -72,8 +72,9 @@ def test_a_damaged_line_is_named(tmp_path, line, reason):
 def test_files_that_hold_no_keypoints_are_refused(tmp_path):
     with pytest.raises(SourceError, match="no file"):
         list(read_keypoints(tmp_path / "none.jsonl"))
-    with pytest.raises(SourceError, match="cannot be read"):
-        list(read_keypoints(tmp_path))
+    for unreadable in (tmp_path, tmp_path / "\0"):
+        with pytest.raises(SourceError, match="cannot be read"):
+            list(read_keypoints(unreadable))
     (tmp_path / "video.mp4").write_bytes(bytes(range(256)) * 10)
     with pytest.raises(SourceError, match="line 1"):
         list(read_keypoints(tmp_path / "video.mp4"))

@@ -212,6 +212,12 @@ class TestLive:
         assert "secret" not in str(caught.value)
         assert without_password("rtsp://a:b@c@host:554/x?y=@") == "rtsp://host:554/x?y=@"
 
+    @pytest.mark.parametrize("address", ["rtsp://me:secret@[", "http://me:secret@[x/a.mp4"])
+    def test_what_is_no_address_is_refused_at_once(self, address: str) -> None:
+        with pytest.raises(SourceError, match="not an address") as caught:
+            find_source(address)
+        assert "secret" not in str(caught.value)
+
 
 class TestRtsp:
     def test_a_network_camera_gives_pictures_at_once(self) -> None:
