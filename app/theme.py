@@ -1,5 +1,8 @@
 """Colours, spacing and the style sheet of the window, dark and light."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from string import Template
 
@@ -173,7 +176,11 @@ QHeaderView::section { background: transparent; color: $faint; border: none; pad
 
 
 def apply(application: QApplication, theme: Theme, images: dict[str, str]) -> None:
-    """Colours the whole application. images: file paths of the pictures that the style sheet shows, by name."""
+    """Colours the whole application. images: file paths of the pictures that the style sheet shows, by name.
+
+    Qt goes through a list of all widgets and tells each, some of them in Python. A garbage collection meanwhile would delete
+    widgets that nobody has any more but which are still to come in that list.
+    """
     palette = QPalette()
     roles = QPalette.ColorRole
     for role, colour in (
@@ -194,5 +201,17 @@ def apply(application: QApplication, theme: Theme, images: dict[str, str]) -> No
         palette.setColor(role, QColor(colour))
     for role in (roles.WindowText, roles.Text, roles.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.disabled))
-    application.setPalette(palette)
-    application.setStyleSheet(_STYLE.substitute({f.name: getattr(theme, f.name) for f in fields(theme)} | images))
+    with no_collection():
+        application.setPalette(palette)
+        application.setStyleSheet(_STYLE.substitute({f.name: getattr(theme, f.name) for f in fields(theme)} | images))
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,11 +1,12 @@
 """The window as a person uses it, with a session that plays without a network."""
 
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PyQt6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PyQt6.QtCore import QEvent, QMimeData, QPointF, Qt, QTimer, QUrl
 from PyQt6.QtGui import QDropEvent, QGuiApplication
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QDialog, QToolButton, QWidget
@@ -508,6 +509,23 @@ class TestPreferences:
         in_next_dialog(choose)
         desk.window.show_preferences()
         assert desk.window.stage.stage.name() == LIGHT.stage
+
+    def test_no_garbage_is_collected_while_qt_goes_through_its_widgets(self, appearance, qtbot) -> None:
+        collecting = []
+
+        class Widget(QWidget):
+            def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 (the name in Qt)
+                collecting.append(gc.isenabled())
+                super().changeEvent(event)
+
+        widget = Widget()
+        qtbot.addWidget(widget)
+        widget.show()
+        collecting.clear()
+        appearance.show("light")
+        assert collecting
+        assert not any(collecting)
+        assert gc.isenabled()
 
     def test_another_number_of_threads_starts_the_session_again(self, open_desk) -> None:
         desk = open_desk()
