@@ -6,7 +6,11 @@ import importlib
 import logging
 import os
 import sys
+from pathlib import Path
 
+from engine.version import VERSION
+
+INSTALLED = "litepose-live"
 COMMANDS = {
     "run": "find people in pictures, folders and videos",
     "live": "follow people live, with recordings and streams, without a window",
@@ -25,8 +29,10 @@ COMMANDS = {
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """The parser of the whole program. Only the chosen command's options are built, so that no other command is imported."""
     parser = argparse.ArgumentParser(
-        prog="main.py", description="LitePose Live: real-time multi-person pose tracking on a plain CPU."
+        prog=INSTALLED if Path(sys.argv[0]).stem == INSTALLED else "main.py",
+        description="LitePose Live: real-time multi-person pose tracking on a plain CPU.",
     )
+    parser.add_argument("--version", action="version", version=f"LitePose Live {VERSION}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, not only warnings")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     if chosen not in COMMANDS:
