@@ -18,6 +18,8 @@ class Augmentation:
     """How far a view may be from its picture. Ranges are drawn log-uniformly, angles uniformly.
 
     person_scale:   a chosen person's extent, as a share of the view's shorter side (60 % of the views choose one).
+    close_up:       share of those views that look at the person's head and shoulders, as a webcam does, if they are
+                    labelled; close_up_scale: their extent, likewise.
     picture_scale:  the whole picture, relative to just covering the view (the others).
     largest_zoom:   most enlarged pixels.
     rotation:       largest angle in degrees, in `rotated` of the views.
@@ -28,6 +30,8 @@ class Augmentation:
     """
 
     person_scale: tuple[float, float] = (0.25, 1.7)
+    close_up: float = 0.0
+    close_up_scale: tuple[float, float] = (0.35, 1.4)
     picture_scale: tuple[float, float] = (0.7, 1.45)
     largest_zoom: float = 3.0
     rotation: float = 30.0

@@ -19,6 +19,7 @@ CHOOSE_PERSON = 0.6  # share of views that look at one person
 FEWEST_JOINTS = 3  # of someone that a view may look at
 SMALLEST = 0.75  # a picture is never shrunk below this share of covering the view's area
 EDGE = 0.05  # of the view's side: padding that a shift may show
+BELOW = ("elbow", "wrist", "hip", "knee", "ankle")  # joints that a close-up does not look at
 GAP = (0.38, 0.62)  # where a view of several pictures is cut
 
 
@@ -77,6 +78,7 @@ class Planner:
         self.pictures = pictures
         self._cumulative = np.cumsum(weights / weights.sum())
         self._flip = np.array(skeleton.flip)
+        self._upper = np.array([not name.endswith(BELOW) for name in skeleton.joints])
         self._settings = settings
         self._seed = seed
 
@@ -143,9 +145,13 @@ class Planner:
         good = np.flatnonzero(labelled.sum(axis=1) >= FEWEST_JOINTS)
         if len(good) and random.random() < CHOOSE_PERSON:
             person = good[random.integers(len(good))]
-            places = picture.people[person, labelled[person], :2].astype(np.float64)
+            shown, limits = labelled[person], settings.person_scale
+            upper = shown & self._upper
+            if random.random() < settings.close_up and upper.sum() >= FEWEST_JOINTS:
+                shown, limits = upper, settings.close_up_scale
+            places = picture.people[person, shown, :2].astype(np.float64)
             extent = max(1.25 * float(np.ptp(places, axis=0).max()), 0.1 * float(sides.min()), 16.0)
-            scale = _log_uniform(random, settings.person_scale) * min(width, height) / extent
+            scale = _log_uniform(random, limits) * min(width, height) / extent
             centre = (places.min(axis=0) + places.max(axis=0)) / 2
         else:
             scale = _log_uniform(random, settings.picture_scale) * max(width / sides[0], height / sides[1])

@@ -8,11 +8,12 @@ import torch
 
 from models.skeleton import COCO_17, CROWDPOSE_14
 from models.training import annotations
-from models.training.annotations import LABELLED, UNSURE, DataError
+from models.training.annotations import LABELLED, UNSURE, DataError, LabelledPicture
 from models.training.dataset import Sources, Views, batches, planned_batches
 from models.training.device_rendering import DevicePictures
 from models.training.pictures import Pictures
 from models.training.settings import Augmentation, Settings
+from models.training.views import Planner
 
 STILL = Augmentation(
     person_scale=(0.5, 0.5), picture_scale=(1, 1), rotated=0, stretch=0, shift=0, side_by_side=0, brightness=0, contrast=0
@@ -81,6 +82,21 @@ def test_joints_stay_on_what_they_mark(packed_data: Path) -> None:
                 colours.append(picture[:, int(y.round()), int(x.round())].float())
     assert len(colours) > 25
     assert (torch.stack(colours) - torch.stack(colours).median(0).values).abs().median() < 15
+
+
+def test_close_ups_show_head_and_shoulders_as_large_as_asked() -> None:
+    """Someone who stands 200 pixels tall, with a head of 20 pixels above shoulders 40 pixels wide."""
+    places = np.full((1, 17, 3), LABELLED, np.float32)
+    places[0, :, 0] = 100 + np.array([0, 5, -5, 10, -10, 20, -20, 25, -25, 25, -25, 12, -12, 12, -12, 12, -12])
+    places[0, :, 1] = 20 + np.array([5, 0, 0, 3, 3, 30, 30, 70, 70, 100, 100, 105, 105, 155, 155, 200, 200])
+    person = LabelledPicture("1", "", 200, 240, "all", places, np.zeros((0, 4), np.float32))
+
+    def scales(augmentation: Augmentation) -> set[float]:
+        planner = Planner([person], np.ones(1), COCO_17, augmentation, seed=1)
+        return {round(planner.plan(number, 96, 96).pieces[0].scale, 3) for number in range(40)}
+
+    assert round(0.5 * 96 / (1.25 * 40), 3) in scales(replace(STILL, close_up=1.0, close_up_scale=(0.5, 0.5)))
+    assert round(0.9 * 96 / (1.25 * 200), 3) in scales(replace(STILL, person_scale=(0.9, 0.9)))
 
 
 def test_mirrored_people_keep_their_left_and_right(packed_data: Path) -> None:
