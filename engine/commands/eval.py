@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_precision_argument(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: this machine's cores)")
     parser.add_argument("--flip", action="store_true", help="average with the mirrored picture, as papers do")
+    parser.add_argument("--refine", action="store_true", help="look again for people's missing joints, as papers do")
     parser.add_argument("--tune", action="store_true", help="choose the grouping's thresholds on these pictures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and matches here")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="bootstrap the difference to an earlier --json")
@@ -48,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.refine and args.tune:
+        raise UsageError(
+            "--tune repeats the grouping, --refine works on one. Choose the thresholds first, without --refine."
+        )
     earlier = report.read_matches(args.compare) if args.compare else None
     estimator = PoseEstimator.load(
         args.weights or args.size,
@@ -62,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
     labelled = annotations.parse(labels, skeleton, str(args.annotations))
     pictures = Pictures(*args.images)
     progress = tqdm(labelled, unit="picture", dynamic_ncols=True)
-    predictions = list(predict(estimator, progress, pictures, args.flip))
+    predictions = list(predict(estimator, progress, pictures, args.flip, args.refine))
 
     def matches_with(settings: GroupingSettings) -> list[PictureMatches]:
         results = [
@@ -122,6 +127,7 @@ def _result(
         "engine": args.engine,
         "input": args.input,
         "flip": args.flip,
+        "refine": args.refine,
         "settings": asdict(settings),
         "milliseconds": round(float(np.median([one.milliseconds for one in predictions] or [np.nan])), 2),
         "threads": estimator.threads,
@@ -136,7 +142,8 @@ def _print(result: dict[str, Any]) -> None:
         values = "".join(f"{'–':>8}" if figures[name] is None else f"{figures[name]:>8.3f}" for name in columns)
         print(f"{part:<16}{values}{figures['pictures']:>10}{figures['people']:>8}")
     print(
-        f"{result['size']}, {result['engine']}, input {result['input']}{', flip' if result['flip'] else ''}: "
+        f"{result['size']}, {result['engine']}, input {result['input']}{', flip' if result['flip'] else ''}"
+        f"{', refined' if result['refine'] else ''}: "
         f"{result['milliseconds']} ms per picture on {result['threads']} threads (median). PCK within {REACH:g} torso."
     )
 

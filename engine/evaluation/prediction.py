@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.decode.grouping import GroupingSettings, group
 from engine.decode.peaks import find_candidates
+from engine.decode.refinement import RefinementSettings, refine
 from engine.estimator import PoseEstimator
 from engine.preprocess import Placement
 from engine.types import Candidates, Poses
@@ -22,15 +23,22 @@ class Prediction:
     """What the network found in one picture, before grouping, so that grouping can be repeated with other settings.
 
     milliseconds: of the whole estimate, once its network was ready.
+    refined:      everyone with their missing joints looked for, in pixels of the input; None: was not asked for. Then
+                  grouping is not repeated, and settings only choose among these people.
     """
 
     picture: LabelledPicture
     candidates: Candidates
     placement: Placement
     milliseconds: float
+    refined: Poses | None = None
 
     def poses(self, skeleton: Skeleton, settings: GroupingSettings) -> Poses:
-        return self.placement.to_source(group(self.candidates, skeleton, settings))
+        if self.refined is None:
+            return self.placement.to_source(group(self.candidates, skeleton, settings))
+        enough = self.refined.visible.sum(axis=1) >= settings.min_joints
+        good = np.flatnonzero(enough & (self.refined.person_scores >= settings.person_threshold))
+        return self.placement.to_source(self.refined[good[: settings.max_people]])
 
 
 def for_evaluation(settings: GroupingSettings) -> GroupingSettings:
@@ -39,9 +47,16 @@ def for_evaluation(settings: GroupingSettings) -> GroupingSettings:
 
 
 def predict(
-    estimator: PoseEstimator, labelled: Iterable[LabelledPicture], pictures: Pictures, flip: bool = False
+    estimator: PoseEstimator,
+    labelled: Iterable[LabelledPicture],
+    pictures: Pictures,
+    flip: bool = False,
+    refined: bool = False,
 ) -> Iterator[Prediction]:
-    """Predictions in order. flip: also looks at the mirrored picture and averages the heatmaps, as papers do."""
+    """Predictions in order, as papers make them:
+
+    flip: looks at the mirrored picture as well and averages the heatmaps. refined: looks for missing joints again.
+    """
     for picture in labelled:
         image = pictures.read(picture.name)
         estimator.prepare(image.shape[1], image.shape[0])
@@ -53,7 +68,12 @@ def predict(
             # Mirrored in the source, the picture lies mirrored in the input too, give or take a pixel of padding.
             mirrored = estimator.estimate(np.ascontiguousarray(image[:, ::-1]))
             maps4, maps2 = _mean_with_mirrored(maps4, maps2, *_arrays(mirrored.maps), estimator.skeleton)
-        yield Prediction(picture, find_candidates(maps4, maps2), estimate.placement, milliseconds)
+        candidates = find_candidates(maps4, maps2)
+        people = None
+        if refined:
+            everyone = group(candidates, estimator.skeleton, for_evaluation(estimator.settings))
+            people = refine(everyone, maps4, maps2, RefinementSettings())
+        yield Prediction(picture, candidates, estimate.placement, milliseconds, people)
 
 
 def _arrays(maps: tuple[object, object]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -6,10 +7,15 @@ import numpy as np
 import pytest
 import skimage
 
+from engine.decode.grouping import GroupingSettings
+from engine.estimator import PoseEstimator
+from engine.evaluation.prediction import predict
 from main import main
 from models import checkpoints
 from models.architecture import load
 from models.skeleton import COCO_17
+from models.training import annotations
+from models.training.pictures import Pictures
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def data(tmp_path: Path) -> list[str]:
 
 def test_figures_and_plots_are_written(data: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = tmp_path / "result.json"
-    assert main([*data, "--json", str(result), "--plot", str(tmp_path / "plots"), "--flip"]) == 0
+    assert main([*data, "--json", str(result), "--plot", str(tmp_path / "plots"), "--flip", "--refine"]) == 0
     content = json.loads(result.read_text(encoding="utf-8"))
     assert set(content["sets"]) == {"all", "a"}
     assert {"AP", "AP50", "AP75", "AR", "PCK", "pictures", "people"} <= content["sets"]["a"].keys()
@@ -42,6 +48,24 @@ def test_figures_and_plots_are_written(data: list[str], tmp_path: Path, capsys: 
     for name in ("precision-recall", "joint-errors", "worst"):
         assert (tmp_path / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "PCK" in capsys.readouterr().out
+
+
+def test_refinement_finds_more_joints_of_the_same_people(data: list[str], tmp_path: Path) -> None:
+    estimator = PoseEstimator.load(tmp_path / "random.safetensors", engine="torch", input_mode="96x96", threads=1)
+    labelled = annotations.read(tmp_path / "labels.json", COCO_17)
+    settings = replace(GroupingSettings(), joint_threshold=0.3, min_joints=2, person_threshold=0.0)
+    estimator.settings = settings
+    found = [
+        [one.poses(COCO_17, settings) for one in predict(estimator, labelled, Pictures(tmp_path), refined=refined)]
+        for refined in (False, True)
+    ]
+    joints = [sum(int(poses.visible.sum()) for poses in some) for some in found]
+    assert 0 < joints[0] < joints[1]
+
+
+def test_refinement_and_tuning_exclude_each_other(data: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*data, "--refine", "--tune"]) == 2
+    assert "without --refine" in capsys.readouterr().err
 
 
 def test_a_result_is_compared_with_an_earlier_one(
