@@ -1,5 +1,5 @@
 // Training kernels for CPU cores, NCHW, in float32 or bfloat16 with sums in float32: depthwise convolution with the batch norms
-// and activations around it, and batch norm alone.
+// and activations around it, and batch norm alone. 1x1 convolutions are in pointwise.cpp.
 //
 // A LitePose step in PyTorch spends nearly all of its time in the weight gradient of the depthwise 7x7 convolutions, and once
 // that is fast, in moving the wide maps around it between caches and memory. Here a thread takes one channel of the whole batch,
@@ -8,18 +8,12 @@
 // correlation: a block of ROWS rows by one vector is held in registers, each loaded vector of the plane serves every row of
 // the block, and no inner loop has a border case.
 
-#include <ATen/Parallel.h>
-#include <torch/extension.h>
-
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#endif
+#include "pointwise.h"
+#include "vectors.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdint>
-#include <cstring>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -27,108 +21,18 @@
 
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int LANES = 16;
-#else
-constexpr int LANES = 8;
-#endif
-typedef float Lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float))));
-typedef uint32_t Words __attribute__((vector_size(LANES * sizeof(uint32_t)), aligned(sizeof(uint32_t))));
-typedef uint16_t Halves __attribute__((vector_size(LANES * sizeof(uint16_t)), aligned(sizeof(uint16_t))));
-
-// bfloat16 is the upper half of a float.
-inline Lanes widened(Halves values) { return reinterpret_cast<Lanes>(__builtin_convertvector(values, Words) << 16); }
-inline Halves rounded(Lanes values) {
-#if defined(__AVX512BF16__)
-  return reinterpret_cast<Halves>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(values)));
-#else
-  const Words bits = reinterpret_cast<Words>(values);
-  return __builtin_convertvector((bits + 0x7fff + (bits >> 16 & 1)) >> 16, Halves);
-#endif
-}
-
-inline Lanes load(const float* from) { return *reinterpret_cast<const Lanes*>(from); }
-inline Lanes load(const at::BFloat16* from) { return widened(*reinterpret_cast<const Halves*>(from)); }
-inline void store(float* to, Lanes value) { *reinterpret_cast<Lanes*>(to) = value; }
-inline void store(at::BFloat16* to, Lanes value) { *reinterpret_cast<Halves*>(to) = rounded(value); }
-
-// The first `count` lanes; the others are 0.
-#if defined(__AVX512BW__) && defined(__AVX512VL__)
-inline __mmask16 mask(int count) { return (1u << count) - 1; }
-inline Lanes first(Lanes value, int count) { return _mm512_maskz_mov_ps(mask(count), value); }
-inline Lanes load(const float* from, int count) { return _mm512_maskz_loadu_ps(mask(count), from); }
-inline Lanes load(const at::BFloat16* from, int count) {
-  return widened(reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(mask(count), from)));
-}
-inline void store(float* to, Lanes value, int count) { _mm512_mask_storeu_ps(to, mask(count), value); }
-inline void store(at::BFloat16* to, Lanes value, int count) {
-  _mm256_mask_storeu_epi16(to, mask(count), reinterpret_cast<__m256i>(rounded(value)));
-}
-#else
-inline Lanes first(Lanes value, int count) {
-  Lanes result{};
-  std::memcpy(&result, &value, count * sizeof(float));
-  return result;
-}
-template <typename T>
-inline Lanes load(const T* from, int count) {
-  T values[LANES] = {};
-  std::memcpy(values, from, count * sizeof(T));
-  return load(values);
-}
-template <typename T>
-inline void store(T* to, Lanes value, int count) {
-  T values[LANES];
-  store(values, value);
-  std::memcpy(to, values, count * sizeof(T));
-}
-#endif
-
-inline Lanes all(float value) { return value - Lanes{}; }
-inline Lanes smaller(Lanes a, Lanes b) { return a < b ? a : b; }
-inline Lanes larger(Lanes a, Lanes b) { return a > b ? a : b; }
-inline float sum(Lanes value) {
-  float total = 0;
-  for (int lane = 0; lane < LANES; lane++) total += value[lane];
-  return total;
-}
-inline Lanes evens_and_odds(Lanes v) {
-#if defined(__AVX512F__)
-  return __builtin_shufflevector(v, v, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-#else
-  return __builtin_shufflevector(v, v, 0, 2, 4, 6, 1, 3, 5, 7);
-#endif
-}
-inline int rounded_up(int length) { return (length + LANES - 1) / LANES * LANES; }
-
-// Calls visit(place, number of valid lanes) along a row.
-typedef std::integral_constant<int, LANES> Whole;
-template <typename Visit>
-inline void along(int64_t length, Visit visit) {
-  int64_t at = 0;
-  for (; at + LANES <= length; at += LANES) visit(at, Whole{});
-  if (at < length) visit(at, static_cast<int>(length - at));
-}
-template <typename T>
-inline Lanes load(const T* from, Whole) { return load(from); }
-template <typename T>
-inline void store(T* to, Lanes value, Whole) { store(to, value); }
-inline Lanes first(Lanes value, Whole) { return value; }
-
-// Writes evens[0], odds[0], evens[1], ... , `length` of each.
+// Writes evens[0], odds[0], evens[1], ... , `length` of each, and up to two vectors in all.
 inline void interleave(const float* evens, const float* odds, int length, float* to) {
-  along(length, [&](int64_t at, auto lanes) {
-    const Lanes a = load(evens + at, lanes), b = load(odds + at, lanes);
+  for (int at = 0; at < length; at += LANES) {
+    const Lanes a = load(evens + at), b = load(odds + at);
 #if defined(__AVX512F__)
-    const Lanes left = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const Lanes right = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    store(to + 2 * at, __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+    store(to + 2 * at + LANES, __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
 #else
-    const Lanes left = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-    const Lanes right = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+    store(to + 2 * at, __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
+    store(to + 2 * at + LANES, __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
 #endif
-    store(to + 2 * at, left, std::min(2 * lanes, LANES));
-    store(to + 2 * at + LANES, right, std::max(2 * lanes - LANES, 0));
-  });
+  }
 }
 
 // A plane with `margin` zeros on every side, its columns dealt out to STRIDE planes in turn, so that the columns that
@@ -168,42 +72,37 @@ struct Padded {
 // ROWS output rows by one vector: out[y][x] = sum of weights[i][j] * plane[STRIDE * y + i + offset][STRIDE * x + j + offset],
 // with an offset for STRIDE 1 only.
 template <int KERNEL, int STRIDE, int ROWS>
-inline void correlate_block(Padded<STRIDE>& plane, const float* weights, int offset, int y, int x, float* out, int pitch,
-                            int count) {
+inline void correlate_block(Padded<STRIDE>& plane, const float* weights, int offset, int y, int x, float* out, int pitch) {
   std::array<Lanes, ROWS> totals{};
   for (int j = 0; j < KERNEL; j++) {
     std::array<Lanes, KERNEL> column;
 #pragma GCC unroll 16
-    for (int i = 0; i < KERNEL; i++) column[i] = all(weights[i * KERNEL + j]);
+    for (int i = 0; i < KERNEL; i++) column[i] = in_register(all(weights[i * KERNEL + j]));
     const float* from = plane.row(j % STRIDE, STRIDE * y + offset) + x + j / STRIDE + offset;
 #pragma GCC unroll 32
     for (int q = 0; q < STRIDE * (ROWS - 1) + KERNEL; q++) {
-      const Lanes value = load(from + q * plane.width);
+      const Lanes value = in_register(load(from + q * plane.width));
 #pragma GCC unroll 16
       for (int r = 0; r < ROWS; r++) {
         const int i = q - STRIDE * r;
-        if (i >= 0 && i < KERNEL) totals[r] += column[i] * value;
+        if (i >= 0 && i < KERNEL) totals[r] = multiply_add(column[i], value, totals[r]);
       }
     }
   }
 #pragma GCC unroll 16
-  for (int r = 0; r < ROWS; r++) {
-    if (count >= LANES) {
-      store(out + r * pitch, totals[r]);
-    } else {
-      store(out + r * pitch, totals[r], count);
-    }
-  }
+  for (int r = 0; r < ROWS; r++) store(out + r * pitch, totals[r]);
 }
 
+// From right to left, so that what whole vectors write past the end of a row is overwritten by the next row's beginning: `out`
+// has room for one vector more.
 template <int KERNEL, int STRIDE>
 void correlate(Padded<STRIDE>& plane, const float* weights, int rows, int columns, float* out, int offset = 0) {
   int y = 0;
   const auto blocks = [&](auto size) {
     constexpr int ROWS = decltype(size)::value;
     for (; y + ROWS <= rows; y += ROWS)
-      for (int x = 0; x < columns; x += LANES)
-        correlate_block<KERNEL, STRIDE, ROWS>(plane, weights, offset, y, x, out + y * columns + x, columns, columns - x);
+      for (int x = rounded_up(columns) - LANES; x >= 0; x -= LANES)
+        correlate_block<KERNEL, STRIDE, ROWS>(plane, weights, offset, y, x, out + y * columns + x, columns);
   };
   blocks(std::integral_constant<int, 8>{});
   blocks(std::integral_constant<int, 4>{});
@@ -225,11 +124,11 @@ inline void weight_block(Padded<STRIDE>& plane, Padded<1>& gradient, int y, int 
     const float* from = plane.row(j % STRIDE, STRIDE * y) + x + j / STRIDE;
 #pragma GCC unroll 32
     for (int q = 0; q < STRIDE * (ROWS - 1) + KERNEL; q++) {
-      const Lanes value = load(from + q * plane.width);
+      const Lanes value = in_register(load(from + q * plane.width));
 #pragma GCC unroll 16
       for (int r = 0; r < ROWS; r++) {
         const int i = q - STRIDE * r;
-        if (i >= 0 && i < KERNEL) column[i] += rows[r] * value;
+        if (i >= 0 && i < KERNEL) column[i] = multiply_add(rows[r], value, column[i]);
       }
     }
 #pragma GCC unroll 16
@@ -433,7 +332,7 @@ void forward_of(const Maps<T>& x, const float* weights, const std::optional<Norm
                 const Maps<T>& y) {
   at::parallel_for(0, x.count, 1, [&](int64_t begin, int64_t end) {
     Padded<STRIDE> plane(x.rows, x.columns, KERNEL / 2);
-    std::vector<float> result(z.length());
+    std::vector<float> result(z.length() + LANES);
     for (int64_t c = begin; c < end; c++) {
       const auto channel = before ? std::optional(measured(*before, x, c)) : std::nullopt;
       Moments moments = after.moments(c);
@@ -466,7 +365,9 @@ void backward_of(const Maps<T>& gradient, const Maps<T>& x, const Maps<T>& z, co
   at::parallel_for(0, x.count, 1, [&](int64_t begin, int64_t end) {
     Padded<STRIDE> plane(x.rows, x.columns, margin);
     Padded<1> slopes(z.rows, z.columns, margin);
-    std::vector<float> result(x.length()), evens(STRIDE == 2 ? z.length() : 0), odds(evens.size());
+    std::vector<float> result(x.length() + 2 * LANES);
+    std::array<std::vector<float>, STRIDE == 2 ? 4 : 0> quarters;
+    for (auto& quarter : quarters) quarter.resize(z.length() + LANES);
     for (int64_t c = begin; c < end; c++) {
       const auto channel = before ? std::optional(before->channel(c)) : std::nullopt;
       const Slopes behind = slopes_of(after.channel(c), z, gradient, c);
@@ -495,12 +396,13 @@ void backward_of(const Maps<T>& gradient, const Maps<T>& x, const Maps<T>& z, co
           correlate<KERNEL, 1>(slopes, reversed.data(), x.rows, x.columns, result.data());
         } else {
           constexpr int side = HalfKernels<KERNEL>::side, offset = margin + HalfKernels<KERNEL>::lowest;
-          for (int a = 0; a < 2; a++) {
-            correlate<side, 1>(slopes, halves.weights[2 * a].data(), z.rows, z.columns, evens.data(), offset);
-            correlate<side, 1>(slopes, halves.weights[2 * a + 1].data(), z.rows, z.columns, odds.data(), offset);
-            for (int row = 0; row < z.rows; row++)
-              interleave(evens.data() + row * z.columns, odds.data() + row * z.columns, z.columns,
-                         result.data() + (2 * row + a) * x.columns);
+          for (int i = 0; i < 4; i++)
+            correlate<side, 1>(slopes, halves.weights[i].data(), z.rows, z.columns, quarters[i].data(), offset);
+          // In the order of rows: each overwrites what the one before wrote past its end.
+          for (int row = 0; row < x.rows; row++) {
+            const int from_row = row / 2 * z.columns;
+            interleave(quarters[row % 2 * 2].data() + from_row, quarters[row % 2 * 2 + 1].data() + from_row, z.columns,
+                       result.data() + row * x.columns);
           }
         }
         T* to = to_x + (n * x.count + c) * x.length();
@@ -642,6 +544,8 @@ std::vector<torch::Tensor> norm_backward(torch::Tensor gradient, torch::Tensor x
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   module.def("depthwise", &depthwise);
   module.def("depthwise_backward", &depthwise_backward);
+  module.def("pointwise", &pointwise);
+  module.def("pointwise_weight_gradient", &pointwise_weight_gradient);
   module.def("norm", &norm);
   module.def("norm_backward", &norm_backward);
 }

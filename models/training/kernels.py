@@ -21,7 +21,7 @@ from models.litepose import InvertedBottleneck, LitePose, SeparableHead
 
 log = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+SOURCES = [Path(__file__).with_name(name) for name in ("kernels.cpp", "pointwise.cpp")]
 KERNEL_SIZES = (3, 5, 7, 9)
 Limits = tuple[float, float]
 ACTIVATIONS: dict[type[nn.Module], Limits] = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}
@@ -41,7 +41,7 @@ def extension() -> Any:
     try:
         return cpp_extension.load(
             name="litepose_training_kernels",
-            sources=[str(SOURCE)],
+            sources=[str(source) for source in SOURCES],
             extra_cflags=["-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp", "-Wno-psabi"],
             extra_ldflags=["-fopenmp"],
         )
@@ -62,7 +62,7 @@ class _Pointwise(torch.autograd.Function):
         matrix = weight.view(weight.shape[0], channels).to(x.dtype)
         ctx.save_for_backward(flat, matrix)
         ctx.shape = (height, width)
-        return torch.bmm(matrix.expand(n, -1, -1), flat).view(n, -1, height, width)
+        return _product(flat, matrix).view(n, -1, height, width)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -71,9 +71,19 @@ class _Pointwise(torch.autograd.Function):
         gradient = gradients[0].reshape(n, matrix.shape[0], -1)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = torch.bmm(matrix.t().expand(n, -1, -1), gradient).view(n, channels, *ctx.shape)
-        dweight = torch.bmm(gradient, flat.transpose(1, 2)).float().sum(0)
+            dx = _product(gradient, matrix.t()).view(n, channels, *ctx.shape)
+        if flat.dtype == torch.float32:
+            dweight = extension().pointwise_weight_gradient(gradient, flat)
+        else:
+            dweight = torch.bmm(gradient, flat.transpose(1, 2)).float().sum(0)
         return dx, dweight[..., None, None]
+
+
+def _product(maps: Tensor, matrix: Tensor) -> Tensor:
+    """matrix (M, K) times maps (N, K, pixels). Those of bfloat16 have instructions of their own, which PyTorch uses."""
+    if maps.dtype == torch.float32:
+        return cast(Tensor, extension().pointwise(maps, matrix))
+    return torch.bmm(matrix.expand(len(maps), -1, -1), maps)
 
 
 class _Norm(torch.autograd.Function):

@@ -66,13 +66,19 @@ def assert_same_statistics(ours: nn.Module, truth: nn.Module) -> None:
         assert a.ndim == 0 or torch.allclose(a.double(), b, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 2e-2)])
-def test_pointwise_equals_pytorch_in_double_precision(kind: torch.dtype, tolerance: float) -> None:
+@pytest.mark.parametrize(("kind", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "size"),
+    [(1, 1, (1, 1)), (6, 4, (5, 7)), (7, 13, (3, 3)), (16, 96, (20, 34)), (96, 17, (8, 8)), (150, 40, (22, 22))],
+)
+def test_pointwise_equals_pytorch_in_double_precision(
+    inputs: int, outputs: int, size: tuple[int, int], kind: torch.dtype, tolerance: float
+) -> None:
     torch.manual_seed(0)
-    layer = nn.Conv2d(6, 4, 1, bias=False)
+    layer = nn.Conv2d(inputs, outputs, 1, bias=False)
     fast = copy.deepcopy(layer)
     fast.__class__ = kernels.PointwiseConv
-    x, slope = torch.randn(2, 6, 5, 7), torch.randn(2, 4, 5, 7)
+    x, slope = torch.randn(3, inputs, *size), torch.randn(3, outputs, *size)
     truth = gradients(layer.double(), x.double(), slope.double())
     assert_same(gradients(fast, x.to(kind), slope.to(kind)), truth, tolerance)
 
@@ -106,18 +112,20 @@ def test_bfloat16_gives_gradients_as_near_as_pytorchs_own() -> None:
     network = LitePose(load("xs"), 17)
     fast = copy.deepcopy(network)
     kernels.accelerate(fast)
+    # The first layers of each kind: through all of them, rounding leaves nothing to compare where weights are random.
+    network, fast = (nn.Sequential(one.first, one.stage[0], one.final_raw[0]) for one in (network, fast))
     x = torch.randn(2, 3, 96, 96)
 
     def slope(network: nn.Module, half: bool) -> Tensor:
         network.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
             maps = network(x)
-        sum(((one.float() - 0.1) ** 2).mean() for one in maps).backward()
+        ((maps.float() - 0.1) ** 2).mean().backward()
         return torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
     truth = slope(network, half=False)
     ours, theirs = (float(torch.cosine_similarity(truth, slope(one, half=True), 0)) for one in (fast, network))
-    assert ours > theirs - 0.01
+    assert ours > max(0.9, theirs - 0.01)
 
 
 def test_without_a_compiler_training_says_so_and_goes_on(
