@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from models.ranges import Ranges
 from models.skeleton import COCO_17, SKELETONS, Skeleton, skeleton_named
 from models.synthetic import random_tensors
 
-__all__ = ["Checkpoint", "expected_shapes", "import_official", "load", "save", "synthetic"]
+__all__ = ["Checkpoint", "expected_shapes", "import_official", "load", "mean", "save", "synthetic"]
 
 SUFFIX = ".safetensors"
 HALF_LIMIT = float(np.finfo(np.float16).max)
@@ -159,6 +159,22 @@ def synthetic(architecture: Architecture, skeleton: Skeleton, seed: int) -> Chec
     """Random weights that behave like trained ones (they find nobody): for building and timing any network."""
     tensors = random_tensors(architecture, skeleton.joint_count, seed)
     return checked(architecture, skeleton, tensors, {"data": f"random numbers, seed {seed}"}, "Random weights")
+
+
+def mean(snapshots: Sequence[Checkpoint]) -> Checkpoint:
+    """The mean of what one run had at several moments: "Averaging Weights Leads to Wider Optima and Better Generalization"
+    (Izmailov et al., UAI 2018). Running statistics of norms are averaged as well, which is near enough for snapshots whose
+    weights are near each other.
+
+    Has the metadata of the one with most views. Raises WeightsError where they are of different networks.
+    """
+    latest = max(snapshots, key=lambda one: float(one.metadata.get("views", 0)))
+    for one in snapshots:
+        if (one.architecture, one.skeleton) != (latest.architecture, latest.skeleton):
+            networks = [f"{each.architecture.name} with {each.skeleton.joint_count} joints" for each in (one, latest)]
+            raise WeightsError(f"Weights of different networks have no mean: {networks[0]}, and {networks[1]}.")
+    tensors = {name: np.mean([one.tensors[name] for one in snapshots], axis=0) for name in latest.tensors}
+    return checked(latest.architecture, latest.skeleton, tensors, latest.metadata, "Averaged weights")
 
 
 def _read(path: Path) -> Checkpoint:

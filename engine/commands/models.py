@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="the .safetensors file to write; default: where the program finds it as this size",
     )
+    averaging = actions.add_parser("average", help="the mean of weights that one training run had at several moments")
+    averaging.add_argument("files", type=Path, nargs="+", metavar="FILE", help="two or more .safetensors files")
+    averaging.add_argument("--output", type=Path, required=True, metavar="F", help="the .safetensors file to write")
     calibration = actions.add_parser("calibrate", help="find what --precision int8 needs to know of weights")
     calibration.add_argument("name", metavar="SIZE|FILE", help="a size (xs, s, …) or a .safetensors file")
     calibration.add_argument(
@@ -51,6 +54,8 @@ def main(args: argparse.Namespace) -> int:
         print(table())
     elif args.action == "show":
         print(description(args.name))
+    elif args.action == "average":
+        average(args.files, args.output)
     elif args.action == "calibrate":
         calibrate(args.name, args.pictures, args.annotations, args.count)
     else:
@@ -130,12 +135,21 @@ def import_file(file: Path, size: str, joints: int | None, output: Path | None) 
         if network.name not in architectures.available() or network != architectures.load(network.name):
             raise UsageError(f"“{size}” is no size of the program: say with --output where its weights shall go.")
         output = manifest.user_folder() / f"{network.name}{checkpoints.SUFFIX}"
-    elif output.suffix != checkpoints.SUFFIX:
-        raise UsageError(f"Weights are written as {checkpoints.SUFFIX} files; “{output}” is named otherwise.")
+    _check_suffix(output)
     checkpoint = checkpoints.import_official(file, size, joints)
     checkpoints.save(checkpoint, output)
     usable = network.name if output.parent == manifest.user_folder() else output
     print(f"Wrote {output}: size {network.name}, {checkpoint.skeleton.name}. Use it with --size {usable}.")
+
+
+def average(files: Sequence[Path], output: Path) -> None:
+    """Writes the mean of several weights files."""
+    if len(files) < 2:
+        raise UsageError("Give two or more weights files, such as copies of a run's weights.safetensors.")
+    _check_suffix(output)
+    checkpoint = checkpoints.mean([checkpoints.load(file) for file in files])
+    checkpoints.save(checkpoint, output)
+    print(f"Wrote {output}: size {checkpoint.architecture.name}, the mean of {len(files)} files.")
 
 
 def calibrate(name: str, places: Sequence[Path], annotations: Path | None, count: int) -> None:
@@ -163,6 +177,11 @@ def calibrate(name: str, places: Sequence[Path], annotations: Path | None, count
     found = calibrate(checkpoint, (pictures.read(name) for name in chosen))
     ranges.write(found, path)
     print(f"Wrote {path}, from {found.pictures} pictures. --precision int8 uses it with these weights.")
+
+
+def _check_suffix(output: Path) -> None:
+    if output.suffix != checkpoints.SUFFIX:
+        raise UsageError(f"Weights are written as {checkpoints.SUFFIX} files; “{output}” is named otherwise.")
 
 
 def _accuracy(weights: manifest.Weights | None) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -93,6 +94,46 @@ def test_failures_are_one_line_on_the_error_output(official, capsys, arguments, 
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
     assert said in captured.err
+
+
+@pytest.fixture
+def snapshots(tmp_path):
+    """Three moments of a run, and the weights of another network."""
+    network = architecture.parse({**SMALL, "name": "mine"}, "mine.yaml")
+    files = [tmp_path / f"{number}.safetensors" for number in range(3)]
+    for number, file in enumerate(files):
+        one = checkpoints.synthetic(network, COCO_17, seed=number)
+        checkpoints.save(replace(one, metadata={"views": str(1000 - number), "note": f"moment {number}"}), file)
+    other = architecture.parse({**SMALL, "name": "mine", "stem": 16}, "other.yaml")
+    checkpoints.save(checkpoints.synthetic(other, COCO_17, seed=0), tmp_path / "other.safetensors")
+    return files
+
+
+def test_average_writes_the_mean_of_all_weights(snapshots, tmp_path, capsys):
+    output = tmp_path / "mean.safetensors"
+    assert main.main(["models", "average", *map(str, snapshots), "--output", str(output)]) == 0
+    assert "the mean of 3 files" in capsys.readouterr().out
+    mean, parts = checkpoints.load(output), [checkpoints.load(file) for file in snapshots]
+    assert mean.metadata["note"] == "moment 0"  # the one with most views
+    for name, values in mean.tensors.items():
+        expected = sum(part.tensors[name].astype(np.float64) for part in parts) / 3
+        assert np.allclose(values, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("files", "output", "code", "said"),
+    [
+        (["0.safetensors"], "mean.safetensors", 2, "two or more"),
+        (["0.safetensors", "other.safetensors"], "mean.safetensors", 1, "different networks"),
+        (["0.safetensors", "none.safetensors"], "mean.safetensors", 1, "There is no file"),
+        (["0.safetensors", "1.safetensors"], "mean.pt", 2, "named otherwise"),
+    ],
+)
+def test_average_says_what_it_cannot_do(snapshots, tmp_path, capsys, files, output, code, said):
+    paths = [str(tmp_path / file) for file in files]
+    assert main.main(["models", "average", *paths, "--output", str(tmp_path / output)]) == code
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / output).exists()
 
 
 def test_a_network_of_ones_own_needs_a_place(official, tmp_path, capsys):
