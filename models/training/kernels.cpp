@@ -1,5 +1,6 @@
 // Training kernels for CPU cores, NCHW, in float32 or bfloat16 with sums in float32: depthwise convolution with the batch norms
-// and activations around it, and batch norm alone. 1x1 convolutions are in pointwise.cpp.
+// and activations around it, and batch norm alone. The 1x1 convolutions are in pointwise.cpp, the
+// loss in heatmap_loss.cpp.
 //
 // A LitePose step in PyTorch spends nearly all of its time in the weight gradient of the depthwise 7x7 convolutions, and once
 // that is fast, in moving the wide maps around it between caches and memory. Here a thread takes one channel of the whole batch,
@@ -8,7 +9,7 @@
 // correlation: a block of ROWS rows by one vector is held in registers, each loaded vector of the plane serves every row of
 // the block, and no inner loop has a border case.
 
-#include "pointwise.h"
+#include "kernels.h"
 #include "vectors.h"
 
 #include <algorithm>
@@ -546,6 +547,7 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
   module.def("depthwise_backward", &depthwise_backward);
   module.def("pointwise", &pointwise);
   module.def("pointwise_weight_gradient", &pointwise_weight_gradient);
+  module.def("heatmap_loss", &heatmap_loss);
   module.def("norm", &norm);
   module.def("norm_backward", &norm_backward);
 }

@@ -1,4 +1,4 @@
-"""Faster training on CPU cores: the same layers and parameters, with our C++ kernels behind depthwise convolutions and norms.
+"""Faster training on CPU cores: the same layers, parameters and loss, with our C++ kernels behind them.
 
 PyTorch's own step spends nearly all of its time in the weight gradient of depthwise convolutions. The kernels are compiled on
 demand with the system's C++ compiler; without one, training works as before and is slow. Maps may be bfloat16, by autocast.
@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from models.litepose import InvertedBottleneck, LitePose, SeparableHead
+from models.training import targets
 
 log = logging.getLogger(__name__)
 
-SOURCES = [Path(__file__).with_name(name) for name in ("kernels.cpp", "pointwise.cpp")]
+SOURCES = [Path(__file__).with_name(name) for name in ("kernels.cpp", "pointwise.cpp", "heatmap_loss.cpp")]
 KERNEL_SIZES = (3, 5, 7, 9)
 Limits = tuple[float, float]
 ACTIVATIONS: dict[type[nn.Module], Limits] = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}
@@ -127,6 +128,30 @@ class _Depthwise(torch.autograd.Function):
             ctx.needs_input_grad[0],
         )  # fmt: skip
         return dx, dweight, None, None, None, *((*dbefore, None) if before else ()), *dafter, None
+
+
+class _HeatmapLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, *described: Any) -> Tensor:
+        loss, gradient = extension().heatmap_loss(output, *described)
+        ctx.save_for_backward(gradient)
+        return cast(Tensor, loss)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradients[0] * gradient, *[None] * 7
+
+
+def heatmap_loss(
+    output: Tensor, people: Tensor, ignored: Tensor, stride: int, sigma: float, joint_weight: float
+) -> Tensor:
+    """`losses.heatmap_loss` of the heatmaps (N, J, h, w) against `targets.heatmaps`, both at once, of float32 on the CPU."""
+    reach = (targets.UNSURE_REACH, targets.LEAST_REACH)
+    return cast(
+        Tensor,
+        _HeatmapLoss.apply(output, people, ignored, stride, sigma, joint_weight, reach, targets.CLEAR),  # type: ignore[no-untyped-call]
+    )
 
 
 class PointwiseConv(nn.Conv2d):

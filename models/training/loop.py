@@ -18,12 +18,12 @@ from models.litepose import LitePose
 from models.normalisation import MEAN, STD
 from models.reference import load_module
 from models.skeleton import skeleton_named
+from models.training import kernels
 from models.training.annotations import ABSENT
 from models.training.averaging import Average
 from models.training.dataset import Batch, Sources, Views, batches, planned_batches
 from models.training.device_rendering import DevicePictures
 from models.training.journal import Journal
-from models.training.kernels import accelerate, has_bfloat16
 from models.training.losses import heatmap_loss, tag_losses
 from models.training.schedule import learning_rate
 from models.training.settings import Settings, TrainingError
@@ -87,8 +87,8 @@ class Training:
         layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.average = Average(self.network, settings.average)
-        self.fast = self.device.type == "cpu" and accelerate(self.network)
-        self._half = self.device.type == "cuda" or (self.fast and has_bfloat16())
+        self.fast = self.device.type == "cpu" and kernels.accelerate(self.network)
+        self._half = self.device.type == "cuda" or (self.fast and kernels.has_bfloat16())
         decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -212,10 +212,7 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             coarse, fine = (maps.float() for maps in network(x))
         heats = (coarse[:, :joints], fine)
-        losses = []
-        for heat, stride in zip(heats, (4, 2)):
-            target, mask = heatmaps(people, ignored, height // stride, width // stride, stride, settings.sigma)
-            losses.append(heatmap_loss(heat, target, mask, settings.joint_weight))
+        losses = [self._heatmap_loss(heat, people, ignored, stride) for heat, stride in zip(heats, (4, 2))]
         pull, push = tag_losses(coarse[:, joints:], tag_places(people, height // 4, width // 4, 4))
         distance = self._distance_to_teacher(x, heats)
         weight = self.settings.distillation.weight if self.settings.distillation else 0.0
@@ -225,6 +222,14 @@ class Training:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
         return torch.stack([*losses, pull, push, distance]).detach()
+
+    def _heatmap_loss(self, heat: Tensor, people: Tensor, ignored: Tensor, stride: int) -> Tensor:
+        settings = self.settings.loss
+        if self.fast:
+            return kernels.heatmap_loss(heat, people, ignored, stride, settings.sigma, settings.joint_weight)
+        height, width = heat.shape[2:]
+        target, mask = heatmaps(people, ignored, height, width, stride, settings.sigma)
+        return heatmap_loss(heat, target, mask, settings.joint_weight)
 
     def normalised(self, picture: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB as the network takes it."""

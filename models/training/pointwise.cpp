@@ -2,7 +2,7 @@
 // what a core can. All passes are one small product: a tile of ROWS rows by one strip of columns is held in registers while the
 // depth goes by. What a strip reads lies together in memory, packed once for all rows.
 
-#include "pointwise.h"
+#include "kernels.h"
 
 #include "vectors.h"
 

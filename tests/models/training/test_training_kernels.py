@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from models.architecture import load
 from models.litepose import LitePose
-from models.training import kernels
+from models.training import kernels, losses, targets
 
 pytestmark = pytest.mark.skipif(kernels.extension() is None, reason="no C++ compiler")
 
@@ -81,6 +81,30 @@ def test_pointwise_equals_pytorch_in_double_precision(
     x, slope = torch.randn(3, inputs, *size), torch.randn(3, outputs, *size)
     truth = gradients(layer.double(), x.double(), slope.double())
     assert_same(gradients(fast, x.to(kind), slope.to(kind)), truth, tolerance)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_heatmap_loss_and_its_gradient_are_those_of_the_reference(stride: int) -> None:
+    torch.manual_seed(0)
+    # Joints of every state, some outside the view, some beside each other; pictures with nobody and without boxes.
+    people = torch.rand(3, 5, 17, 3) * torch.tensor([140.0, 110.0, 3.0]) - torch.tensor([20.0, 15.0, 0.0])
+    people[..., 2].floor_()
+    people[2] = 0
+    corners = torch.rand(3, 4, 4) * 60
+    ignored = torch.cat([corners[..., :2], corners[..., :2] + corners[..., 2:]], -1)
+    ignored[1] = 0
+    ours, theirs = (torch.randn(3, 17, 64 // stride, 96 // stride).requires_grad_() for _ in range(2))
+    ours.data.copy_(theirs)
+    loss = kernels.heatmap_loss(ours, people, ignored, stride, 2.0, 3.0)
+    target, mask = targets.heatmaps(people, ignored, *theirs.shape[2:], stride, 2.0)
+    assert 0.1 < float(mask.mean()) < 0.9
+    truth = losses.heatmap_loss(theirs, target, mask, 3.0)
+    (0.5 * loss).backward()
+    (0.5 * truth).backward()
+    assert torch.allclose(loss, truth, rtol=1e-5)
+    assert ours.grad is not None
+    assert theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.parametrize("activation", [None, nn.ReLU, nn.ReLU6])
