@@ -228,8 +228,8 @@ def test_a_camera_that_is_pulled_out_comes_back_by_itself(open_desk) -> None:
     desk.bot.waitUntil(lambda: desk.window.worker.latest() is not None, timeout=BUILD_MS)
     Pluggable.pulled.set()
     try:
-        desk.bot.waitUntil(lambda: desk.window.stage.banner.isVisible(), timeout=10_000)
-        assert "Front" in desk.window.stage.banner.label.text()
+        desk.bot.waitUntil(lambda: "Front" in desk.window.stage.banner.label.text(), timeout=10_000)
+        assert desk.window.stage.banner.isVisible()
     finally:
         Pluggable.pulled.clear()
     desk.bot.waitUntil(lambda: not desk.window.stage.banner.isVisible(), timeout=20_000)

@@ -167,14 +167,15 @@ def load(name: str | None = None, threads: int | None = None, *, precision: str 
     """
     own = choose().name
     target = _in_precision(_read(name or own, threads), precision)
-    if here or target.name == own:
-        if fault := target.fault_here():
-            only_precision = precision != "fp32" and not _read(name or own, threads).fault_here()
-            instead = "Use --precision fp32. " if only_precision else ""
-            raise CompilerError(
-                f"The target “{target.name}” {fault}. {instead}To compile for another machine, use main.py compile --target "
-                f"{target.name} --export DIR."
-            )
+    fault = target.fault_here()
+    if here and fault:
+        only_precision = precision != "fp32" and not _read(name or own, threads).fault_here()
+        instead = "Use --precision fp32. " if only_precision else ""
+        raise CompilerError(
+            f"The target “{target.name}” {fault}. {instead}To compile for another machine, use main.py compile --target "
+            f"{target.name} --export DIR."
+        )
+    if here or (target.name == own and not fault):
         target = replace(target, tvm={key: value for key, value in target.tvm.items() if key != "mtriple"})
     return replace(target, tuned=records.tuned(target.records_name, target.threads, tuning_folder()))
 

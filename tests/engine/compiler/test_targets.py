@@ -210,6 +210,10 @@ def test_avx2_computes_in_eight_bits_where_the_processor_has_avx_vnni(monkeypatc
     monkeypatch.setattr(host, "detect", machine)
     with pytest.raises(CompilerError, match=r"needs AVXVNNI, which.* has not\. Use --precision fp32\."):
         targets.load(precision="int8")
+    # As the message says, it can be compiled for a machine like this one that has the instructions.
+    exported = targets.load("x86-64-v3", here=False, precision="int8")
+    assert exported.tvm["mattr"] == ["+avxvnni"]
+    assert exported.triple.startswith("x86_64")
 
 
 @pytest.mark.parametrize(
