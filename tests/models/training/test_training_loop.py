@@ -172,6 +172,11 @@ def test_every_size_has_settings(size: str) -> None:
     assert len(settings.shapes) == 5
 
 
+def test_s_has_settings_for_cpu_cores() -> None:
+    settings = training_settings.load(Path(training_settings.__file__).parent / "configs" / "s-cpu.yaml")
+    assert (settings.size, settings.batch) == ("s", 4)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
