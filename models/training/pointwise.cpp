@@ -24,7 +24,7 @@ constexpr int64_t DEPTH = 256;    // channels of a strip that are multiplied at 
 constexpr int64_t SPAN = 256;     // pixels that a weight's gradient takes at once
 
 // Calls visit(first row, number of rows as a constant) for all rows, in tiles of nearly the same height.
-template <int HEIGHT = ROWS, typename Visit>
+template <typename Visit>
 void tiles(int64_t rows, Visit visit) {
   for (int64_t row = 0; row < rows;) {
     const int64_t left = rows - row;

@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 #include <torch/extension.h>
 
-#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
