@@ -1,6 +1,5 @@
 // Training kernels for CPU cores, NCHW, in float32 or bfloat16 with sums in float32: depthwise convolution with the batch norms
-// and activations around it, and batch norm alone. The 1x1 convolutions are in pointwise.cpp, the
-// loss in heatmap_loss.cpp.
+// and activations around it, and batch norm alone. The 1x1 convolutions are in pointwise.cpp, the loss in heatmap_loss.cpp.
 //
 // A LitePose step in PyTorch spends nearly all of its time in the weight gradient of the depthwise 7x7 convolutions, and once
 // that is fast, in moving the wide maps around it between caches and memory. Here a thread takes one channel of the whole batch,
@@ -22,7 +21,7 @@
 
 namespace {
 
-// Writes evens[0], odds[0], evens[1], ... , `length` of each, and up to two vectors in all.
+// Writes evens[0], odds[0], evens[1], ... , `length` of each, in whole vectors: less than two of them past the end.
 inline void interleave(const float* evens, const float* odds, int length, float* to) {
   for (int at = 0; at < length; at += LANES) {
     const Lanes a = load(evens + at), b = load(odds + at);
