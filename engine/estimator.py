@@ -97,7 +97,7 @@ class PoseEstimator:
     ) -> None:
         self.checkpoint = checkpoint
         self.skeleton = checkpoint.skeleton
-        self.settings = settings or GroupingSettings.from_metadata(checkpoint.metadata)
+        self.settings = settings or GroupingSettings.from_metadata(checkpoint.metadata, checkpoint.skeleton)
         self.input_mode = input_mode
         self.threads = threads or targets.default_threads()
         self._open_network = open_network

@@ -125,7 +125,7 @@ class ExportedEstimator:
         if fault := self.description.fault_here():
             raise CompilerError(fault)
         self.threads = threads or min(self.description.threads, _processors())
-        self.settings = GroupingSettings.from_metadata(self.description.weights)
+        self.settings = GroupingSettings.from_metadata(self.description.weights, self.description.skeleton)
         self._networks: dict[InputShape, CompiledNetwork] = {}
         self._placements: dict[InputShape, Placement] = {}
 

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +128,7 @@ def _result(
         "input": args.input,
         "flip": args.flip,
         "refine": args.refine,
-        "settings": asdict(settings),
+        "settings": asdict(replace(settings, scorer=None)) | {"scorer": settings.scorer is not None},
         "milliseconds": round(float(np.median([one.milliseconds for one in predictions] or [np.nan])), 2),
         "threads": estimator.threads,
         "sets": sets,

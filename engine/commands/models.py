@@ -3,9 +3,13 @@
 import argparse
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from tqdm import tqdm
+
 from engine.errors import UsageError
+from engine.estimator import ENGINES
 from models import architecture as architectures
 from models import checkpoints, complexity, manifest, ranges
 from models.skeleton import SKELETONS
@@ -47,6 +51,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--annotations", type=Path, metavar="F", help="take only pictures that this COCO file lists"
     )
     calibration.add_argument("--count", type=int, default=96, help="pictures to look at, taken at random (default: 96)")
+    scoring = actions.add_parser("fit-scorer", help="teach weights how sure to be of the people that they find")
+    scoring.add_argument("name", metavar="SIZE|FILE", help="a size (xs, s, …) or a .safetensors file")
+    scoring.add_argument(
+        "--annotations",
+        type=Path,
+        required=True,
+        metavar="JSON",
+        help="COCO-style labels, may be .gz: those of the training, not those that judge the weights",
+    )
+    scoring.add_argument(
+        "--images", type=Path, required=True, nargs="+", metavar="DIR|TAR", help="the pictures: folders or tar files"
+    )
+    scoring.add_argument("--engine", choices=ENGINES, default="tvm", help="how the network runs (default: tvm)")
+    scoring.add_argument("--input", default="auto", metavar="SHAPE", help="auto (default), square, or WIDTHxHEIGHT")
+    scoring.add_argument("--count", type=int, default=3000, help="pictures to look at, taken at random (default: 3000)")
+    scoring.add_argument("--output", type=Path, required=True, metavar="F", help="the .safetensors file to write")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -58,6 +78,8 @@ def main(args: argparse.Namespace) -> int:
         average(args.files, args.output)
     elif args.action == "calibrate":
         calibrate(args.name, args.pictures, args.annotations, args.count)
+    elif args.action == "fit-scorer":
+        fit_scorer(args)
     else:
         import_file(args.file, args.size, args.joints, args.output)
     return 0
@@ -112,7 +134,7 @@ def description(name: str) -> str:
     }
     if checkpoint:
         rows |= {"skeleton": f"{checkpoint.skeleton.name} ({joints} joints)", "identity": checkpoint.sha256}
-        hidden = ("architecture", "joints", *(["ap_"] if weights and weights.figures else []))
+        hidden = ("architecture", "joints", "scorer", *(["ap_"] if weights and weights.figures else []))
         told = [key for key in sorted(checkpoint.metadata) if key not in rows and not key.startswith(hidden)]
         rows |= {key: checkpoint.metadata[key] for key in told}
     for figure in weights.figures if weights else ():
@@ -177,6 +199,38 @@ def calibrate(name: str, places: Sequence[Path], annotations: Path | None, count
     found = calibrate(checkpoint, (pictures.read(name) for name in chosen))
     ranges.write(found, path)
     print(f"Wrote {path}, from {found.pictures} pictures. --precision int8 uses it with these weights.")
+
+
+def fit_scorer(args: argparse.Namespace) -> None:
+    """Writes the weights with a scorer of people."""
+    if args.count < 1:
+        raise UsageError("--count must be at least 1.")
+    _check_suffix(args.output)
+    from engine.estimator import PoseEstimator
+    from engine.evaluation import scorer_training
+    from engine.evaluation.prediction import predict
+    from models.training import annotations
+    from models.training.pictures import Pictures
+
+    estimator = PoseEstimator.load(args.name, engine=args.engine, input_mode=args.input)
+    skeleton, checkpoint = estimator.skeleton, estimator.checkpoint
+    labels = annotations.read_json(args.annotations)
+    labelled = [one for one in annotations.parse(labels, skeleton, str(args.annotations)) if len(one.people)]
+    chosen = random.Random(0).sample(labelled, min(args.count, len(labelled)))
+    progress = tqdm(chosen, unit="picture", dynamic_ncols=True)
+    predictions = list(predict(estimator, progress, Pictures(*args.images)))
+    known = scorer_training.examples(predictions, labels, skeleton, estimator.settings)
+    if not known.similarity.any():
+        raise UsageError("None of the labelled people was found, so there is nothing to learn from.")
+    scorer = scorer_training.fit(known)
+    metadata = checkpoint.metadata | {
+        "scorer": scorer.to_text(),
+        "person_threshold": f"{scorer_training.PERSON_THRESHOLD:g}",
+    }
+    checkpoints.save(replace(checkpoint, metadata=metadata), args.output)
+    if checkpoint.ranges is not None:
+        ranges.write(checkpoint.ranges, ranges.beside(args.output))
+    print(f"Wrote {args.output}, from {len(chosen)} pictures in which {len(known.similarity)} people were found.")
 
 
 def _check_suffix(output: Path) -> None:

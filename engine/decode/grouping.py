@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.assignment import best_pairs
+from engine.decode.person_score import PersonScorer, person_scores
 from engine.decode.proportions import joint_distances
 from engine.errors import WeightsError
 from engine.types import UNTRACKED, Candidates, Poses
@@ -30,6 +32,8 @@ class GroupingSettings:
     min_joints:       people with fewer joints are dropped.
     person_threshold: people with a lower person score are dropped.
     body_weight:      how much a candidate's distance to a person's body counts beside its tag. 0: tags alone decide.
+    scorer:           gives people their scores. None: a person's score is the sum of its joints' scores divided by J, as
+                      in the bottom-up papers' COCO submissions.
     """
 
     joint_threshold: float = 0.1
@@ -38,6 +42,7 @@ class GroupingSettings:
     min_joints: int = 4
     person_threshold: float = 0.15
     body_weight: float = 0.15
+    scorer: PersonScorer | None = None
 
     def __post_init__(self) -> None:
         if not self.joint_threshold >= 0:
@@ -50,16 +55,19 @@ class GroupingSettings:
             raise ValueError(f"max_people and min_joints must be at least 1, not {self.max_people}, {self.min_joints}")
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> "GroupingSettings":
+    def from_metadata(cls, metadata: Mapping[str, str], skeleton: Skeleton) -> "GroupingSettings":
         """Reads the settings that weights carry in their metadata; what is not there keeps its default.
 
-        Raises WeightsError if one of them is not a number or impossible.
+        Raises WeightsError if one of them is not a number or impossible, or the scorer is not one for the skeleton.
         """
-        found: dict[str, float | int] = {}
+        found: dict[str, Any] = {}
         for field in fields(cls):
             if field.name not in metadata:
                 continue
             text = metadata[field.name]
+            if field.name == "scorer":
+                found["scorer"] = PersonScorer.from_text(text, skeleton)
+                continue
             try:
                 found[field.name] = int(text) if isinstance(field.default, int) else float(text)
             except ValueError:
@@ -67,7 +75,7 @@ class GroupingSettings:
                     f"The weights' metadata has {field.name} = “{text}”, which is not a number."
                 ) from None
         try:
-            return cls(**found)  # type: ignore[arg-type]
+            return cls(**found)
         except ValueError as error:
             raise WeightsError(f"The weights' metadata has impossible grouping settings: {error}.") from error
 
@@ -81,7 +89,6 @@ def group(candidates: Candidates, skeleton: Skeleton, settings: GroupingSettings
     size allows. The product of scores gives the clearest joints to the clearest people where the fit is alike.
     Candidates that fit nobody start new people. Those with a NaN anywhere are ignored.
 
-    A person's score is the sum of its joints' scores divided by J, as in the bottom-up papers' COCO submissions.
     Raises ValueError if the candidates are not of the skeleton's joints.
     """
     if len(candidates.scores) != skeleton.joint_count:
@@ -237,16 +244,15 @@ class _People:
 
     def poses(self, settings: GroupingSettings) -> Poses:
         """Everyone who is good enough, best first, in the skeleton's own order of joints."""
-        people = slice(self.count)
-        scores = np.minimum(self._scores[people], 1)
-        totals = scores.sum(axis=1) / self.skeleton.joint_count
-        good = (self._sizes[people] >= settings.min_joints) & (totals >= settings.person_threshold)
-        best = np.flatnonzero(good)[np.argsort(-totals[good], kind="stable")][: settings.max_people]
-        keypoints = np.full((len(best), self.skeleton.joint_count, 2), np.nan, np.float32)
-        found = self._found[best] > 0
-        keypoints[:, self._order, 0] = np.where(found, self._x[best], np.nan)
-        keypoints[:, self._order, 1] = np.where(found, self._y[best], np.nan)
-        joint_scores = np.zeros((len(best), self.skeleton.joint_count), np.float32)
-        joint_scores[:, self._order] = scores[best]
+        enough = np.flatnonzero(self._sizes[: self.count] >= settings.min_joints)
+        found = self._found[enough] > 0
+        keypoints = np.full((len(enough), self.skeleton.joint_count, 2), np.nan, np.float32)
+        keypoints[:, self._order, 0] = np.where(found, self._x[enough], np.nan)
+        keypoints[:, self._order, 1] = np.where(found, self._y[enough], np.nan)
+        scores = np.zeros((len(enough), self.skeleton.joint_count), np.float32)
+        scores[:, self._order] = np.minimum(self._scores[enough], 1)
+        totals = person_scores(keypoints, scores, self.skeleton, settings.scorer)
+        best = np.argsort(-totals, kind="stable")
+        best = best[totals[best] >= settings.person_threshold][: settings.max_people]
         ids = np.full(len(best), UNTRACKED, np.int64)
-        return Poses(keypoints, joint_scores, totals[best].astype(np.float32), ids, self.skeleton)
+        return Poses(keypoints[best], scores[best], totals[best], ids, self.skeleton)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.decode.peaks import STRIDE, double, mean_heatmaps, parabola_offset, sample
+from engine.decode.person_score import PersonScorer, person_scores
 from engine.decode.proportions import body_heights, joint_distances
 from engine.types import Poses, expect_shape
 
@@ -26,15 +27,22 @@ class RefinementSettings:
     tag_threshold: float = 1.0
 
 
-def refine(poses: Poses, maps4: NDArray[np.float32], maps2: NDArray[np.float32], settings: RefinementSettings) -> Poses:
+def refine(
+    poses: Poses,
+    maps4: NDArray[np.float32],
+    maps2: NDArray[np.float32],
+    settings: RefinementSettings,
+    scorer: PersonScorer | None = None,
+) -> Poses:
     """Adds to everyone the missing joints that the maps show within reach of the body, if weakly.
 
-    The best place is where heat × fit of the tag is greatest; heat is the mean that the peaks were found in. The person's
-    score grows with each joint that is added, and the order of the people stays.
+    The best place is where heat × fit of the tag is greatest; heat is the mean that the peaks were found in. People get new
+    scores, and keep their order.
 
     poses: in the pixels of the network's input, as grouping gives them.
     maps4: (2J, h, w) float32 at stride 4: J heatmaps, then J tag maps.
     maps2: (J, 2h, 2w) float32 heatmaps at stride 2.
+    scorer: as in the grouping's settings.
     """
     skeleton, joints = poses.skeleton, poses.skeleton.joint_count
     expect_shape("maps4", maps4, (2 * joints, None, None))
@@ -62,8 +70,7 @@ def refine(poses: Poses, maps4: NDArray[np.float32], maps2: NDArray[np.float32],
                 continue
             keypoints[person, joint] = _place(heat, y, x)
             scores[person, joint] = min(1.0, float(heat[y, x]))
-    totals = (scores.sum(axis=1) / joints).astype(np.float32)
-    return Poses(keypoints, scores, totals, poses.ids, skeleton)
+    return Poses(keypoints, scores, person_scores(keypoints, scores, skeleton, scorer), poses.ids, skeleton)
 
 
 def _window(

@@ -55,6 +55,15 @@ class Precision:
     curves: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Similarities:
+    """values: (D, G) object keypoint similarity of the people found, best first, up to MOST, with the G labels; with one that
+    does not count it is high anywhere in its box. counts: (G,) bool."""
+
+    values: NDArray[np.float64]
+    counts: NDArray[np.bool_]
+
+
 def coco_results(image_id: int, poses: Poses) -> list[dict[str, Any]]:
     """People found in a picture as COCO takes them. A missing joint is guessed at the middle of the found ones: a guess
     costs nothing there."""
@@ -68,6 +77,27 @@ def coco_results(image_id: int, poses: Poses) -> list[dict[str, Any]]:
 
 def match(labels: dict[str, Any], results: list[dict[str, Any]], skeleton: Skeleton) -> list[PictureMatches]:
     """Matches of every picture in `labels`, the content of a COCO-style file, by object keypoint similarity."""
+    evaluation = _evaluated(labels, results, skeleton)
+    matches = {row["image_id"]: row for row in evaluation.evalImgs if row is not None}
+    return [_matches(image, matches.get(image["id"])) for image in labels["images"]]
+
+
+def similarities(labels: dict[str, Any], results: list[dict[str, Any]], skeleton: Skeleton) -> dict[int, Similarities]:
+    """By picture in which people were found, each of them with every label."""
+    evaluation = _evaluated(labels, results, skeleton)
+    tables = {}
+    for image in labels["images"]:
+        people = evaluation.cocoGt.loadAnns(evaluation.cocoGt.getAnnIds(image["id"]))
+        found = min(MOST, len(evaluation.cocoDt.getAnnIds(image["id"])))
+        if not found:
+            continue
+        values = np.array(evaluation.ious[image["id"], 1], np.float64).reshape(found, len(people))
+        counts = np.array([not (one["iscrowd"] or not one["num_keypoints"]) for one in people], np.bool_)
+        tables[int(image["id"])] = Similarities(values, counts)
+    return tables
+
+
+def _evaluated(labels: dict[str, Any], results: list[dict[str, Any]], skeleton: Skeleton) -> Any:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -86,8 +116,7 @@ def match(labels: dict[str, Any], results: list[dict[str, Any]], skeleton: Skele
         evaluation.params.areaRngLbl = ["all"]
         evaluation.params.maxDets = [MOST]
         evaluation.evaluate()
-    matches = {row["image_id"]: row for row in evaluation.evalImgs if row is not None}
-    return [_matches(image, matches.get(image["id"])) for image in labels["images"]]
+    return evaluation
 
 
 def _complete(annotation: dict[str, Any], skeleton: Skeleton) -> None:

@@ -72,7 +72,7 @@ def predict(
         people = None
         if refined:
             everyone = group(candidates, estimator.skeleton, for_evaluation(estimator.settings))
-            people = refine(everyone, maps4, maps2, RefinementSettings())
+            people = refine(everyone, maps4, maps2, RefinementSettings(), estimator.settings.scorer)
         yield Prediction(picture, candidates, estimate.placement, milliseconds, people)
 
 

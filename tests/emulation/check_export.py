@@ -121,7 +121,7 @@ def compare(
 ) -> int:
     """Prints a line for each picture. precision: of the network here. -> 0 where all agree, else 1."""
     checkpoint = checkpoints.load(size)
-    settings = GroupingSettings.from_metadata(checkpoint.metadata)
+    settings = GroupingSettings.from_metadata(checkpoint.metadata, checkpoint.skeleton)
     networks: dict[InputShape, CompiledNetwork] = {}
     estimators: dict[InputShape, PoseEstimator] = {}
     good = True

@@ -239,16 +239,16 @@ def test_candidates_of_another_skeleton_are_refused() -> None:
 
 def test_settings_from_metadata() -> None:
     metadata = {"size": "xs", "joint_threshold": "0.2", "tag_threshold": "0.7", "max_people": "12"}
-    assert GroupingSettings.from_metadata(metadata) == GroupingSettings(
+    assert GroupingSettings.from_metadata(metadata, COCO_17) == GroupingSettings(
         joint_threshold=0.2, tag_threshold=0.7, max_people=12
     )
-    assert GroupingSettings.from_metadata({}) == GroupingSettings()
+    assert GroupingSettings.from_metadata({}, COCO_17) == GroupingSettings()
 
 
 @pytest.mark.parametrize("metadata", [{"tag_threshold": "wide"}, {"tag_threshold": "0"}, {"min_joints": "2.5"}])
 def test_impossible_metadata_is_named(metadata: dict[str, str]) -> None:
     with pytest.raises(WeightsError, match=next(iter(metadata))):
-        GroupingSettings.from_metadata(metadata)
+        GroupingSettings.from_metadata(metadata, COCO_17)
 
 
 @pytest.mark.parametrize("skeleton", [COCO_17, CROWDPOSE_14], ids=lambda skeleton: skeleton.name)

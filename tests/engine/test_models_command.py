@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import main
+from engine.decode.grouping import GroupingSettings
+from engine.estimator import PoseEstimator
 from models import architecture, checkpoints
 from models.errors import WeightsError
 from models.litepose import LitePose
@@ -198,3 +200,54 @@ def test_calibration_writes_what_eight_bits_need(tmp_path, pictures, capsys):
 def test_calibration_needs_pictures(tmp_path, capsys):
     assert main.main(["models", "calibrate", "xs", "--pictures", str(tmp_path)]) == 2
     assert "There are no pictures in" in capsys.readouterr().err
+
+
+@pytest.fixture
+def labelled(tmp_path, pictures):
+    """A network of random numbers, and labels that are the people whom it finds in noise."""
+    file = tmp_path / "mine.safetensors"
+    network = architecture.parse({**SMALL, "name": "mine"}, "mine.yaml")
+    checkpoints.save(checkpoints.synthetic(network, COCO_17, seed=1), file)
+    estimator = PoseEstimator.load(file, engine="torch", input_mode="96x96")
+    estimator.settings = GroupingSettings(joint_threshold=0, min_joints=1, person_threshold=0, max_people=2)
+    images, people = [], []
+    for number in range(2):
+        name = f"some/{number}.png"
+        height, width = (image := cv2.imread(str(pictures / name))).shape[:2]
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        for keypoints in estimator(image).keypoints:
+            found = np.isfinite(keypoints[:, :1])
+            flat = np.column_stack([np.where(found, keypoints, 0), 2 * found]).ravel().tolist()
+            people.append({"id": len(people) + 1, "image_id": number, "category_id": 1, "keypoints": flat})
+            people[-1] |= {"bbox": [0, 0, width, height], "num_keypoints": int(found.sum())}
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps({"images": images, "annotations": people}))
+    return [str(file), "--annotations", str(labels), "--images", str(pictures), "--engine", "torch", "--input", "96x96"]
+
+
+def test_weights_learn_how_sure_to_be_of_people(labelled, tmp_path, pictures, capsys):
+    assert main.main(["models", "calibrate", labelled[0], "--pictures", str(pictures)]) == 0
+    output = tmp_path / "sure.safetensors"
+    assert main.main(["models", "fit-scorer", *labelled, "--output", str(output)]) == 0
+    assert "from 2 pictures" in capsys.readouterr().out
+    before, after = checkpoints.load(labelled[0]), checkpoints.load(output)
+    assert after.sha256 == before.sha256
+    assert after.activation_ranges() == before.activation_ranges()
+    settings = GroupingSettings.from_metadata(after.metadata, COCO_17)
+    assert settings.person_threshold == 0.25
+    assert settings.scorer is not None
+    assert main.main(["models", "show", str(output)]) == 0
+    assert "scorer" not in capsys.readouterr().out
+
+
+def test_fit_scorer_says_what_it_cannot_do(labelled, tmp_path, capsys):
+    output = ["--output", str(tmp_path / "sure.safetensors")]
+    assert main.main(["models", "fit-scorer", *labelled, *output, "--count", "0"]) == 2
+    assert "--count must be at least 1" in capsys.readouterr().err
+    assert main.main(["models", "fit-scorer", *labelled, "--output", "sure.pt"]) == 2
+    assert "sure.pt" in capsys.readouterr().err
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(json.loads(labels.read_text()) | {"annotations": []}))
+    assert main.main(["models", "fit-scorer", *labelled, *output]) == 2
+    assert "nothing to learn from" in capsys.readouterr().err
+    assert not (tmp_path / "sure.safetensors").exists()

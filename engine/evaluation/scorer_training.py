@@ -1,0 +1,93 @@
+"""Learns how good a network's people are, from labelled pictures: see `engine.decode.person_score`. `fit` needs torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.decode.grouping import GroupingSettings, group
+from engine.decode.person_score import PersonScorer, feature_count, features
+from engine.evaluation.precision import Similarities, coco_results, similarities
+from engine.evaluation.prediction import Prediction, for_evaluation
+from models.skeleton import Skeleton
+
+PERSON_THRESHOLD = 0.25  # similarity to expect of those who are shown
+FOUND = 0.3  # similarity from which on a labelled person is taken, and others at that place are wrong
+INSIDE = 0.5  # of someone who does not count: whoever is found there is neither right nor wrong
+HIGHER = (0.2, 0.3)  # joint thresholds
+HIDDEN, EPOCHS, BATCH, RATE, DECAY = 32, 15, 64, 3e-3, 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """features: (N, F) float32 of people who were found; similarity: (N,) float32, OKS with the label, 0 without one."""
+
+    features: NDArray[np.float32]
+    similarity: NDArray[np.float32]
+
+
+def examples(
+    predictions: Sequence[Prediction], labels: dict[str, Any], skeleton: Skeleton, settings: GroupingSettings
+) -> Examples:
+    """Everyone whom grouping finds, however weak, with the settings' joint threshold and with the higher ones that viewers
+    choose. `labels`: content of the COCO-style file that the pictures are of."""
+    shown = {one.picture.id for one in predictions}
+    labels = labels | {
+        "images": [image for image in labels["images"] if image["id"] in shown],
+        "annotations": [person for person in labels["annotations"] if person["image_id"] in shown],
+    }
+    rows, outcome = [np.zeros((0, feature_count(skeleton)), np.float32)], [np.zeros(0)]
+    for threshold in (settings.joint_threshold, *(higher for higher in HIGHER if higher > settings.joint_threshold)):
+        everyone = replace(for_evaluation(settings), joint_threshold=threshold, scorer=None)
+        found: dict[int, NDArray[np.float32]] = {}
+        results = []
+        for one in predictions:
+            poses = group(one.candidates, skeleton, everyone)
+            found[one.picture.id] = features(poses.keypoints, poses.scores, skeleton)
+            results += coco_results(one.picture.id, one.placement.to_source(poses))
+        for image, table in similarities(labels, results, skeleton).items():
+            counting, similarity = _outcomes(table)
+            rows.append(found[image][: len(counting)][counting])
+            outcome.append(similarity[counting])
+    return Examples(np.concatenate(rows), np.concatenate(outcome).astype(np.float32))
+
+
+def _outcomes(table: Similarities) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """For each person found, best first: whether it is right or wrong at all, and its similarity. A label is taken once."""
+    free = table.counts.copy()
+    similarity = np.zeros(len(table.values))
+    for person, row in enumerate(table.values):
+        offers = np.where(free, row, 0)
+        if offers.any():
+            label = int(offers.argmax())
+            similarity[person] = offers[label]
+            free[label] &= offers[label] < FOUND
+    unknown = np.where(table.counts, 0, table.values).max(axis=1, initial=0) > INSIDE
+    return (similarity >= FOUND) | ~unknown, similarity
+
+
+def fit(known: Examples, seed: int = 0) -> PersonScorer:
+    """A scorer whose mean squared and logistic errors are low on people like these: the same for the same seed."""
+    import torch
+    from torch import nn
+
+    mean, deviation = known.features.mean(axis=0), known.features.std(axis=0) + 1e-3
+    inputs = torch.from_numpy((known.features - mean) / deviation)
+    goals = torch.from_numpy(known.similarity)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        hidden, output = nn.Linear(inputs.shape[1], HIDDEN), nn.Linear(HIDDEN, 1)
+        parameters = [*hidden.parameters(), *output.parameters()]
+        optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=DECAY)
+        for _ in range(EPOCHS):
+            for chosen in torch.split(torch.randperm(len(inputs)), BATCH):
+                logits = output(torch.relu(hidden(inputs[chosen])))[:, 0]
+                loss = nn.functional.binary_cross_entropy_with_logits(logits, goals[chosen])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+    weights = hidden.weight.detach().numpy() / deviation
+    biases = hidden.bias.detach().numpy() - weights @ mean
+    return PersonScorer(weights, biases, output.weight.detach().numpy()[0], float(output.bias.item()))
