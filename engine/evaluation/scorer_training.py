@@ -13,7 +13,7 @@ from engine.evaluation.precision import Similarities, coco_results, similarities
 from engine.evaluation.prediction import Prediction, for_evaluation
 from models.skeleton import Skeleton
 
-PERSON_THRESHOLD = 0.25  # similarity to expect of those who are shown
+PERSON_THRESHOLD = 0.2  # similarity to expect of those who are shown
 FOUND = 0.3  # similarity from which on a labelled person is taken, and others at that place are wrong
 INSIDE = 0.5  # of someone who does not count: whoever is found there is neither right nor wrong
 HIGHER = (0.2, 0.3)  # joint thresholds

@@ -234,7 +234,7 @@ def test_weights_learn_how_sure_to_be_of_people(labelled, tmp_path, pictures, ca
     assert after.sha256 == before.sha256
     assert after.activation_ranges() == before.activation_ranges()
     settings = GroupingSettings.from_metadata(after.metadata, COCO_17)
-    assert settings.person_threshold == 0.25
+    assert settings.person_threshold == 0.2
     assert settings.scorer is not None
     assert main.main(["models", "show", str(output)]) == 0
     assert "scorer" not in capsys.readouterr().out
