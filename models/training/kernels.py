@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 from models.litepose import InvertedBottleneck, LitePose, SeparableHead
@@ -22,11 +23,20 @@ from models.training import targets
 
 log = logging.getLogger(__name__)
 
+NAME = "litepose_training_kernels"
 SOURCES = [Path(__file__).with_name(name) for name in ("kernels.cpp", "pointwise.cpp", "heatmap_loss.cpp")]
 KERNEL_SIZES = (3, 5, 7, 9)
 Limits = tuple[float, float]
 ACTIVATIONS: dict[type[nn.Module], Limits] = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}
 LINEAR: Limits = (-math.inf, math.inf)
+
+
+def build_folder() -> Path:
+    """Where the kernels are built for this Python and this PyTorch, below PyTorch's own folder for such things."""
+    from torch.utils import cpp_extension
+
+    root = os.environ.get("TORCH_EXTENSIONS_DIR") or cpp_extension.get_default_build_root()
+    return Path(root) / f"{NAME}-py{sys.version_info.major}{sys.version_info.minor}-torch{torch.__version__}"
 
 
 @cache
@@ -39,13 +49,20 @@ def extension() -> Any:
 
     # ninja is looked for on the path, and may be installed beside the interpreter only.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    folder = build_folder()
     try:
-        return cpp_extension.load(
-            name="litepose_training_kernels",
-            sources=[str(source) for source in SOURCES],
-            extra_cflags=["-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp", "-Wno-psabi"],
-            extra_ldflags=["-fopenmp"],
-        )
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "building"):
+            # PyTorch locks by a file that a build leaves behind when it is killed, and then waits for it for ever. The
+            # system frees ours, so whoever holds it is the only one to build.
+            (folder / "lock").unlink(missing_ok=True)
+            return cpp_extension.load(
+                name=NAME,
+                sources=[str(source) for source in SOURCES],
+                extra_cflags=["-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp", "-Wno-psabi"],
+                extra_ldflags=["-fopenmp"],
+                build_directory=str(folder),
+            )
     except (RuntimeError, OSError, ImportError) as error:
         log.warning(
             "The training kernels cannot be built, so training uses plain PyTorch, five times slower: %s", error

@@ -162,3 +162,9 @@ def test_without_a_compiler_training_says_so_and_goes_on(
     finally:
         kernels.extension.cache_clear()
     assert "plain PyTorch" in caplog.text
+
+
+def test_a_killed_build_does_not_hold_up_the_next_one() -> None:
+    (kernels.build_folder() / "lock").touch()  # PyTorch would wait until somebody removes it
+    kernels.extension.cache_clear()
+    assert kernels.extension() is not None
