@@ -206,11 +206,13 @@ def fit_scorer(args: argparse.Namespace) -> None:
     if args.count < 1:
         raise UsageError("--count must be at least 1.")
     _check_suffix(args.output)
+    from engine.decode.person_score import PersonScorer
     from engine.estimator import PoseEstimator
-    from engine.evaluation import scorer_training
     from engine.evaluation.prediction import predict
+    from engine.evaluation.scorer_examples import PERSON_THRESHOLD, examples
     from models.training import annotations
     from models.training.pictures import Pictures
+    from models.training.scorer import fit
 
     estimator = PoseEstimator.load(args.name, engine=args.engine, input_mode=args.input)
     skeleton, checkpoint = estimator.skeleton, estimator.checkpoint
@@ -219,13 +221,13 @@ def fit_scorer(args: argparse.Namespace) -> None:
     chosen = random.Random(0).sample(labelled, min(args.count, len(labelled)))
     progress = tqdm(chosen, unit="picture", dynamic_ncols=True)
     predictions = list(predict(estimator, progress, Pictures(*args.images)))
-    known = scorer_training.examples(predictions, labels, skeleton, estimator.settings)
+    known = examples(predictions, labels, skeleton, estimator.settings)
     if not known.similarity.any():
         raise UsageError("None of the labelled people was found, so there is nothing to learn from.")
-    scorer = scorer_training.fit(known)
+    scorer = PersonScorer(*fit(known.features, known.similarity))
     metadata = checkpoint.metadata | {
         "scorer": scorer.to_text(),
-        "person_threshold": f"{scorer_training.PERSON_THRESHOLD:g}",
+        "person_threshold": f"{PERSON_THRESHOLD:g}",
     }
     checkpoints.save(replace(checkpoint, metadata=metadata), args.output)
     if checkpoint.ranges is not None:

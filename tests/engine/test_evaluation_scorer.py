@@ -1,15 +1,14 @@
-"""Learning how good people are: what they are compared with, and what is learned of it."""
+"""What people are compared with, of whom is learned how good they are."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 
 from engine.decode.grouping import GroupingSettings
 from engine.evaluation.precision import Similarities, coco_results, similarities
 from engine.evaluation.prediction import Prediction
-from engine.evaluation.scorer_training import Examples, _outcomes, examples, fit
+from engine.evaluation.scorer_examples import _outcomes, examples
 from engine.preprocess import InputShape, place
 from engine.types import Poses
 from models.skeleton import COCO_17
@@ -76,18 +75,3 @@ def test_examples_are_the_people_whom_grouping_finds() -> None:
     assert known.similarity == pytest.approx([1, 0, 1, 0, 1], abs=0.05)
     assert known.features.shape == (5, 36)
     assert len(examples([], both, COCO_17, GroupingSettings()).similarity) == 0
-
-
-def test_a_fit_learns_what_good_people_have_in_common() -> None:
-    random = np.random.default_rng(0)
-    rows = random.normal(3, 2, (4000, 36)).astype(np.float32)
-    truth = (1 / (1 + np.exp(-(rows[:, 0] - rows[:, 34])))).astype(np.float32)
-    before = torch.get_rng_state()
-    scorer, again = (fit(Examples(rows, truth)) for _ in range(2))
-    assert torch.equal(torch.get_rng_state(), before)
-    assert again.to_text() == scorer.to_text()
-    fresh = random.normal(3, 2, (500, 36)).astype(np.float32)
-    hidden = np.maximum(0, fresh @ scorer.weights.T + scorer.biases)
-    guess = 1 / (1 + np.exp(-(hidden @ scorer.output + scorer.offset)))
-    error = np.abs(guess - 1 / (1 + np.exp(-(fresh[:, 0] - fresh[:, 34])))).mean()
-    assert error < 0.05

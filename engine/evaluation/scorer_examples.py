@@ -1,4 +1,4 @@
-"""Learns how good a network's people are, from labelled pictures: see `engine.decode.person_score`. `fit` needs torch."""
+"""How good a network's people are on labelled pictures: what `engine.decode.person_score` learns from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.decode.grouping import GroupingSettings, group
-from engine.decode.person_score import PersonScorer, feature_count, features
+from engine.decode.person_score import feature_count, features
 from engine.evaluation.precision import Similarities, coco_results, similarities
 from engine.evaluation.prediction import Prediction, for_evaluation
 from models.skeleton import Skeleton
@@ -17,7 +17,6 @@ PERSON_THRESHOLD = 0.2  # similarity to expect of those who are shown
 FOUND = 0.3  # similarity from which on a labelled person is taken, and others at that place are wrong
 INSIDE = 0.5  # of someone who does not count: whoever is found there is neither right nor wrong
 HIGHER = (0.2, 0.3)  # joint thresholds
-HIDDEN, EPOCHS, BATCH, RATE, DECAY = 32, 15, 64, 3e-3, 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +65,3 @@ def _outcomes(table: Similarities) -> tuple[NDArray[np.bool_], NDArray[np.float6
             free[label] &= offers[label] < FOUND
     unknown = np.where(table.counts, 0, table.values).max(axis=1, initial=0) > INSIDE
     return (similarity >= FOUND) | ~unknown, similarity
-
-
-def fit(known: Examples, seed: int = 0) -> PersonScorer:
-    """A scorer whose mean squared and logistic errors are low on people like these: the same for the same seed."""
-    import torch
-    from torch import nn
-
-    mean, deviation = known.features.mean(axis=0), known.features.std(axis=0) + 1e-3
-    inputs = torch.from_numpy((known.features - mean) / deviation)
-    goals = torch.from_numpy(known.similarity)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        hidden, output = nn.Linear(inputs.shape[1], HIDDEN), nn.Linear(HIDDEN, 1)
-        parameters = [*hidden.parameters(), *output.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=DECAY)
-        for _ in range(EPOCHS):
-            for chosen in torch.split(torch.randperm(len(inputs)), BATCH):
-                logits = output(torch.relu(hidden(inputs[chosen])))[:, 0]
-                loss = nn.functional.binary_cross_entropy_with_logits(logits, goals[chosen])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-    weights = hidden.weight.detach().numpy() / deviation
-    biases = hidden.bias.detach().numpy() - weights @ mean
-    return PersonScorer(weights, biases, output.weight.detach().numpy()[0], float(output.bias.item()))
