@@ -3,6 +3,8 @@
 #include "kernels.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -76,8 +78,8 @@ float reach_of(const float* joints, int64_t count, std::pair<double, double> rea
 
 }  // namespace
 
-std::vector<torch::Tensor> heatmap_loss(torch::Tensor output, torch::Tensor people, torch::Tensor ignored, double stride,
-                                        double sigma, double joint_weight, std::pair<double, double> reach, double clear) {
+std::vector<at::Tensor> heatmap_loss(at::Tensor output, at::Tensor people, at::Tensor ignored, double stride, double sigma,
+                                     double joint_weight, std::pair<double, double> reach, double clear) {
   output = output.contiguous();
   people = people.contiguous();
   ignored = ignored.contiguous();
@@ -86,7 +88,7 @@ std::vector<torch::Tensor> heatmap_loss(torch::Tensor output, torch::Tensor peop
   const int64_t length = across.count * down.count;
   const float deviation = sigma * stride, weight = joint_weight, visible = clear;
   const float per_pixel = 1.0 / static_cast<double>(output.numel());
-  auto gradient = torch::empty_like(output);
+  auto gradient = at::empty_like(output);
   std::vector<double> losses(batch * joints);
   at::parallel_for(0, batch * joints, 1, [&](int64_t begin, int64_t end) {
     Plane in_boxes(across, down), hidden(across, down), target(across, down);
@@ -130,5 +132,5 @@ std::vector<torch::Tensor> heatmap_loss(torch::Tensor output, torch::Tensor peop
   });
   double total = 0;
   for (const double loss : losses) total += loss;
-  return {torch::scalar_tensor(total / static_cast<double>(output.numel()), output.options()), gradient};
+  return {at::scalar_tensor(total / static_cast<double>(output.numel()), output.options()), gradient};
 }

@@ -11,6 +11,9 @@
 #include "kernels.h"
 #include "vectors.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -242,7 +245,7 @@ struct Norm {
   Bounds bounds;
   double epsilon, samples;
 
-  Norm(const std::vector<torch::Tensor>& parameters, const torch::Tensor& statistics, std::pair<double, double> bounds,
+  Norm(const std::vector<at::Tensor>& parameters, const at::Tensor& statistics, std::pair<double, double> bounds,
        double epsilon, double samples)
       : scale(parameters[0].data_ptr<float>()),
         shift(parameters[1].data_ptr<float>()),
@@ -267,7 +270,7 @@ struct Norm {
     return {mean[c], inverse[c], k, shift[c] - mean[c] * k, bounds};
   }
   // gradients: (2, C), of scale and shift.
-  void write(int64_t c, const Slopes& slopes, const torch::Tensor& gradients) const {
+  void write(int64_t c, const Slopes& slopes, const at::Tensor& gradients) const {
     float* to = gradients.data_ptr<float>();
     to[c] = slopes.weighted * inverse[c];
     to[gradients.size(1) + c] = slopes.plain;
@@ -281,7 +284,7 @@ struct Maps {
   int64_t batch, count;
   int rows, columns;
 
-  explicit Maps(const torch::Tensor& maps)
+  explicit Maps(const at::Tensor& maps)
       : values(maps.data_ptr<T>()), batch(maps.size(0)), count(maps.size(1)), rows(maps.size(2)), columns(maps.size(3)) {}
   int64_t length() const { return static_cast<int64_t>(rows) * columns; }
   double samples() const { return static_cast<double>(batch) * length(); }
@@ -360,7 +363,7 @@ void forward_of(const Maps<T>& x, const float* weights, const std::optional<Norm
 template <typename T, int KERNEL, int STRIDE>
 void backward_of(const Maps<T>& gradient, const Maps<T>& x, const Maps<T>& z, const float* weights,
                  const std::optional<Norm>& before, const Norm& after, T* to_x, float* to_weights,
-                 const torch::Tensor& to_before, const torch::Tensor& to_after) {
+                 const at::Tensor& to_before, const at::Tensor& to_after) {
   constexpr int margin = KERNEL / 2, TAPS = KERNEL * KERNEL;
   at::parallel_for(0, x.count, 1, [&](int64_t begin, int64_t end) {
     Padded<STRIDE> plane(x.rows, x.columns, margin);
@@ -435,7 +438,7 @@ void backward_of(const Maps<T>& gradient, const Maps<T>& x, const Maps<T>& z, co
 
 // Calls run(a value of the maps' type, side of the kernel, stride), the latter two as constants.
 template <typename Run>
-void dispatch(const torch::Tensor& maps, int64_t kernel, int64_t stride, Run run) {
+void dispatch(const at::Tensor& maps, int64_t kernel, int64_t stride, Run run) {
   const auto typed = [&](auto value) {
     const auto sided = [&](auto side) {
       stride == 1 ? run(value, side, std::integral_constant<int, 1>{}) : run(value, side, std::integral_constant<int, 2>{});
@@ -447,30 +450,25 @@ void dispatch(const torch::Tensor& maps, int64_t kernel, int64_t stride, Run run
       default: return sided(std::integral_constant<int, 9>{});
     }
   };
-  maps.scalar_type() == torch::kBFloat16 ? typed(at::BFloat16{}) : typed(float{});
+  maps.scalar_type() == at::kBFloat16 ? typed(at::BFloat16{}) : typed(float{});
 }
 
-using Parameters = std::vector<torch::Tensor>;
-using Limits = std::pair<double, double>;
+at::Tensor empty_statistics(const at::Tensor& maps) { return at::empty({3, maps.size(1)}, at::kFloat); }
 
-torch::Tensor empty_statistics(const torch::Tensor& maps) { return torch::empty({3, maps.size(1)}, torch::kFloat); }
-
-std::optional<Norm> norm_before(const Parameters& parameters, const torch::Tensor& statistics, Limits limits, double epsilon,
-                                const torch::Tensor& maps) {
+std::optional<Norm> norm_before(const Parameters& parameters, const at::Tensor& statistics, Limits limits, double epsilon,
+                                const at::Tensor& maps) {
   if (parameters.empty()) return std::nullopt;
   return Norm(parameters, statistics, limits, epsilon, maps.numel() / maps.size(1));
 }
 
 }  // namespace
 
-// x: (N, C, H, W), H and W even where stride is 2. A norm: see Norm; that before the convolution may be without parameters, and
-// then is none. -> output, the convolution's result, the statistics of both norms.
-std::vector<torch::Tensor> depthwise(torch::Tensor x, torch::Tensor weight, int64_t stride, Parameters before,
-                                     Limits before_limits, Parameters after, Limits after_limits, double epsilon) {
+std::vector<at::Tensor> depthwise(at::Tensor x, at::Tensor weight, int64_t stride, Parameters before, Limits before_limits,
+                                  Parameters after, Limits after_limits, double epsilon) {
   x = x.contiguous();
   weight = weight.contiguous();
-  auto z = torch::empty({x.size(0), x.size(1), (x.size(2) - 1) / stride + 1, (x.size(3) - 1) / stride + 1}, x.options());
-  auto y = torch::empty_like(z), first = empty_statistics(x), second = empty_statistics(x);
+  auto z = at::empty({x.size(0), x.size(1), (x.size(2) - 1) / stride + 1, (x.size(3) - 1) / stride + 1}, x.options());
+  auto y = at::empty_like(z), first = empty_statistics(x), second = empty_statistics(x);
   const auto norm = norm_before(before, first, before_limits, epsilon, x);
   const Norm last(after, second, after_limits, epsilon, z.numel() / z.size(1));
   dispatch(x, weight.size(2), stride, [&](auto value, auto side, auto step) {
@@ -481,16 +479,15 @@ std::vector<torch::Tensor> depthwise(torch::Tensor x, torch::Tensor weight, int6
   return {y, z, first, second};
 }
 
-// -> gradients of x (undefined unless needed), of the weight, and (2, C) each of the norms' scales and shifts.
-std::vector<torch::Tensor> depthwise_backward(torch::Tensor gradient, torch::Tensor x, torch::Tensor z, torch::Tensor weight,
-                                              int64_t stride, Parameters before, Limits before_limits, torch::Tensor first,
-                                              Parameters after, Limits after_limits, torch::Tensor second, bool needs_x) {
+std::vector<at::Tensor> depthwise_backward(at::Tensor gradient, at::Tensor x, at::Tensor z, at::Tensor weight, int64_t stride,
+                                           Parameters before, Limits before_limits, at::Tensor first, Parameters after,
+                                           Limits after_limits, at::Tensor second, bool needs_x) {
   gradient = gradient.contiguous();
   weight = weight.contiguous();
   const auto norm = norm_before(before, first, before_limits, 0, x);
   const Norm last(after, second, after_limits, 0, z.numel() / z.size(1));
-  auto to_x = needs_x || norm ? torch::empty_like(x) : torch::Tensor(), to_weight = torch::empty_like(weight);
-  auto to_before = torch::empty({2, x.size(1)}, torch::kFloat), to_after = torch::empty_like(to_before);
+  auto to_x = needs_x || norm ? at::empty_like(x) : at::Tensor(), to_weight = at::empty_like(weight);
+  auto to_before = at::empty({2, x.size(1)}, at::kFloat), to_after = at::empty_like(to_before);
   dispatch(x, weight.size(2), stride, [&](auto value, auto side, auto step) {
     using T = decltype(value);
     backward_of<T, decltype(side)::value, decltype(step)::value>(
@@ -500,10 +497,9 @@ std::vector<torch::Tensor> depthwise_backward(torch::Tensor gradient, torch::Ten
   return {to_x, to_weight, to_before, to_after};
 }
 
-// -> output, statistics.
-std::vector<torch::Tensor> norm(torch::Tensor x, Parameters parameters, Limits limits, double epsilon) {
+std::vector<at::Tensor> norm(at::Tensor x, Parameters parameters, Limits limits, double epsilon) {
   x = x.contiguous();
-  auto y = torch::empty_like(x), statistics = empty_statistics(x);
+  auto y = at::empty_like(x), statistics = empty_statistics(x);
   const Norm norm(parameters, statistics, limits, epsilon, x.numel() / x.size(1));
   dispatch(x, 0, 1, [&](auto value, auto, auto) {
     const Maps<decltype(value)> from(x), to(y);
@@ -514,11 +510,10 @@ std::vector<torch::Tensor> norm(torch::Tensor x, Parameters parameters, Limits l
   return {y, statistics};
 }
 
-// -> gradients of x, and (2, C) of scale and shift.
-std::vector<torch::Tensor> norm_backward(torch::Tensor gradient, torch::Tensor x, Parameters parameters, Limits limits,
-                                         torch::Tensor statistics) {
+std::vector<at::Tensor> norm_backward(at::Tensor gradient, at::Tensor x, Parameters parameters, Limits limits,
+                                      at::Tensor statistics) {
   gradient = gradient.contiguous();
-  auto to_x = torch::empty_like(x), to_parameters = torch::empty({2, x.size(1)}, torch::kFloat);
+  auto to_x = at::empty_like(x), to_parameters = at::empty({2, x.size(1)}, at::kFloat);
   const Norm norm(parameters, statistics, limits, 0, x.numel() / x.size(1));
   dispatch(x, 0, 1, [&](auto value, auto, auto) {
     const Maps<decltype(value)> from(x), slope(gradient), to(to_x);
@@ -539,14 +534,4 @@ std::vector<torch::Tensor> norm_backward(torch::Tensor gradient, torch::Tensor x
     });
   });
   return {to_x, to_parameters};
-}
-
-PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
-  module.def("depthwise", &depthwise);
-  module.def("depthwise_backward", &depthwise_backward);
-  module.def("pointwise", &pointwise);
-  module.def("pointwise_weight_gradient", &pointwise_weight_gradient);
-  module.def("heatmap_loss", &heatmap_loss);
-  module.def("norm", &norm);
-  module.def("norm_backward", &norm_backward);
 }

@@ -6,6 +6,9 @@
 
 #include "vectors.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -95,10 +98,10 @@ void pack_turned(const float* from, int64_t pitch, int64_t depth, int64_t count,
 int64_t strips(int64_t columns) { return (columns + STRIP - 1) / STRIP; }
 
 // (M, K) products of the rows of `many` (N, M, L) with those of `few` (N, K, L), summed over N: `few` is turned and packed.
-torch::Tensor row_products(const torch::Tensor& many, const torch::Tensor& few) {
+at::Tensor row_products(const at::Tensor& many, const at::Tensor& few) {
   const int64_t batch = many.size(0), rows = many.size(1), columns = few.size(1), length = many.size(2);
   const int64_t spans = (length + SPAN - 1) / SPAN, wide = strips(columns) * STRIP;
-  auto sums = torch::zeros({at::get_num_threads(), rows, wide}, many.options());
+  auto sums = at::zeros({at::get_num_threads(), rows, wide}, many.options());
   const float *left = many.data_ptr<float>(), *right = few.data_ptr<float>();
   at::parallel_for(0, batch * spans, 1, [&](int64_t begin, int64_t end) {
     float* own = sums.data_ptr<float>() + at::get_thread_num() * rows * wide;
@@ -125,11 +128,11 @@ torch::Tensor row_products(const torch::Tensor& many, const torch::Tensor& few) 
 
 }  // namespace
 
-torch::Tensor pointwise(torch::Tensor x, torch::Tensor weight) {
+at::Tensor pointwise(at::Tensor x, at::Tensor weight) {
   x = x.contiguous();
   weight = weight.contiguous();
   const int64_t batch = x.size(0), depth = x.size(1), length = x.size(2), rows = weight.size(0);
-  auto y = torch::empty({batch, rows, length}, x.options());
+  auto y = at::empty({batch, rows, length}, x.options());
   const int64_t wide = std::clamp<int64_t>(PANEL / depth / STRIP, 1, 64) * STRIP, panels = (length + wide - 1) / wide;
   const float *from = x.data_ptr<float>(), *left = weight.data_ptr<float>();
   float* to = y.data_ptr<float>();
@@ -166,7 +169,7 @@ torch::Tensor pointwise(torch::Tensor x, torch::Tensor weight) {
   return y;
 }
 
-torch::Tensor pointwise_weight_gradient(torch::Tensor gradient, torch::Tensor x) {
+at::Tensor pointwise_weight_gradient(at::Tensor gradient, at::Tensor x) {
   gradient = gradient.contiguous();
   x = x.contiguous();
   return gradient.size(1) < x.size(1) ? row_products(x, gradient).t() : row_products(gradient, x);

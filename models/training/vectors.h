@@ -2,7 +2,6 @@
 #pragma once
 
 #include <ATen/Parallel.h>
-#include <torch/extension.h>
 
 #if defined(__AVX__)
 #include <immintrin.h>
