@@ -24,7 +24,9 @@ from models.training import targets
 log = logging.getLogger(__name__)
 
 NAME = "litepose_training_kernels"
-SOURCES = [Path(__file__).with_name(name) for name in ("module.cpp", "kernels.cpp", "pointwise.cpp", "heatmap_loss.cpp")]
+SOURCES = [
+    Path(__file__).with_name(name) for name in ("module.cpp", "kernels.cpp", "pointwise.cpp", "heatmap_loss.cpp")
+]
 KERNEL_SIZES = (3, 5, 7, 9)
 Limits = tuple[float, float]
 ACTIVATIONS: dict[type[nn.Module], Limits] = {nn.ReLU: (0.0, math.inf), nn.ReLU6: (0.0, 6.0)}

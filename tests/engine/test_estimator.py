@@ -12,6 +12,8 @@ from skimage import data
 from engine.decode.grouping import GroupingSettings
 from engine.errors import UsageError, WeightsError
 from engine.estimator import PoseEstimator
+from models import architecture, checkpoints
+from models.skeleton import COCO_17
 
 Image = NDArray[np.uint8]
 
@@ -100,15 +102,21 @@ def test_settings_of_the_caller_win(compiled: PoseEstimator) -> None:
 
 
 def test_whether_a_build_is_needed_can_be_asked_without_building(tmp_path: Path, monkeypatch) -> None:
-    compiled = PoseEstimator.load("xs", input_mode="64x96")
+    stages = [{"width": 8, "depth": 1, "stride": stride} for stride in (2, 2, 2, 1)]
+    network = {"name": "mine", "resolution": 64, "stem": 8, "expansion": 2, "kernel": 3, "stages": stages}
+    small = architecture.parse({**network, "deconv": [8, 8, 8]}, "mine.yaml")
+    weights, cache = tmp_path / "mine.safetensors", tmp_path / "cache"
+    checkpoints.save(checkpoints.synthetic(small, COCO_17, seed=1), weights)
+    compiled = PoseEstimator.load(weights, input_mode="64x96")
     compiled.prepare(96, 64)
-    assert PoseEstimator.load("xs", input_mode="64x96").prepare_if_built(96, 64)
-    monkeypatch.setenv("LITEPOSE_CACHE", str(tmp_path))
+    assert PoseEstimator.load(weights, input_mode="64x96").prepare_if_built(96, 64)
+    cache.mkdir()
+    monkeypatch.setenv("LITEPOSE_CACHE", str(cache))
     steps: list[str] = []
-    elsewhere = PoseEstimator.load("xs", input_mode="64x96", progress=steps.append)
+    elsewhere = PoseEstimator.load(weights, input_mode="64x96", progress=steps.append)
     assert not elsewhere.prepare_if_built(96, 64)
     assert steps == []
-    assert not list(tmp_path.iterdir())
+    assert not list(cache.iterdir())
     # What is open already needs no cache.
     assert compiled.prepare_if_built(96, 64)
     elsewhere.prepare(96, 64)

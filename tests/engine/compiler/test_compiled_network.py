@@ -66,7 +66,7 @@ def test_every_vector_width_computes_what_pytorch_computes(lanes: int) -> None:
     assert largest_error(compiled(checkpoint, 96, 64, lanes=lanes), checkpoint) < 1e-4
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, 3])  # everywhere else there are two
 @pytest.mark.parametrize("cache_kib", [1, 4096], ids=["two kernels", "one kernel"])
 def test_bottlenecks_in_one_kernel_or_two_compute_what_pytorch_computes(threads: int, cache_kib: int) -> None:
     checkpoint = small(kernel=7)
@@ -115,7 +115,7 @@ def test_a_network_that_nobody_has_any_more_leaves_no_memory_behind() -> None:
 def test_the_border_is_padded_as_the_network_was_trained() -> None:
     """Normalisation is folded into the first layer, whose zero padding then stands for the mean colour."""
     checkpoint = small()
-    network = compiled(checkpoint, 64, 64)
+    network = compiled(checkpoint, 96, 64)
     network.picture[:] = 255
     ours, theirs = np.from_dlpack(network.maps()[0]), ReferenceNetwork(checkpoint).maps(network.picture)[0]
     edge = np.abs(ours - theirs)[:, [0, -1]].max()
