@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from engine.errors import UsageError
-from engine.estimator import ENGINES
 from models import architecture as architectures
 from models import checkpoints, complexity, manifest, ranges
 from models.skeleton import SKELETONS
@@ -63,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scoring.add_argument(
         "--images", type=Path, required=True, nargs="+", metavar="DIR|TAR", help="the pictures: folders or tar files"
     )
-    scoring.add_argument("--engine", choices=ENGINES, default="tvm", help="how the network runs (default: tvm)")
+    scoring.add_argument("--engine", default="tvm", metavar="tvm|torch", help="how the network runs (default: tvm)")
     scoring.add_argument("--input", default="auto", metavar="SHAPE", help="auto (default), square, or WIDTHxHEIGHT")
     scoring.add_argument("--count", type=int, default=3000, help="pictures to look at, taken at random (default: 3000)")
     scoring.add_argument("--output", type=Path, required=True, metavar="F", help="the .safetensors file to write")
@@ -206,6 +203,9 @@ def fit_scorer(args: argparse.Namespace) -> None:
     if args.count < 1:
         raise UsageError("--count must be at least 1.")
     _check_suffix(args.output)
+    # Only here: the other actions start at once.
+    from tqdm import tqdm
+
     from engine.decode.person_score import PersonScorer
     from engine.estimator import PoseEstimator
     from engine.evaluation.prediction import predict

@@ -92,7 +92,7 @@ def similarities(labels: dict[str, Any], results: list[dict[str, Any]], skeleton
         if not found:
             continue
         values = np.array(evaluation.ious[image["id"], 1], np.float64).reshape(found, len(people))
-        counts = np.array([not (one["iscrowd"] or not one["num_keypoints"]) for one in people], np.bool_)
+        counts = np.array([not one["ignore"] for one in people], np.bool_)  # as pycocotools has marked them
         tables[int(image["id"])] = Similarities(values, counts)
     return tables
 

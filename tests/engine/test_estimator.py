@@ -14,6 +14,7 @@ from engine.errors import UsageError, WeightsError
 from engine.estimator import PoseEstimator
 from models import architecture, checkpoints
 from models.skeleton import COCO_17
+from tests.engine.test_models_command import SMALL
 
 Image = NDArray[np.uint8]
 
@@ -102,9 +103,7 @@ def test_settings_of_the_caller_win(compiled: PoseEstimator) -> None:
 
 
 def test_whether_a_build_is_needed_can_be_asked_without_building(tmp_path: Path, monkeypatch) -> None:
-    stages = [{"width": 8, "depth": 1, "stride": stride} for stride in (2, 2, 2, 1)]
-    network = {"name": "mine", "resolution": 64, "stem": 8, "expansion": 2, "kernel": 3, "stages": stages}
-    small = architecture.parse({**network, "deconv": [8, 8, 8]}, "mine.yaml")
+    small = architecture.parse({**SMALL, "name": "mine"}, "mine.yaml")
     weights, cache = tmp_path / "mine.safetensors", tmp_path / "cache"
     checkpoints.save(checkpoints.synthetic(small, COCO_17, seed=1), weights)
     compiled = PoseEstimator.load(weights, input_mode="64x96")

@@ -1,5 +1,8 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +17,7 @@ from models.errors import WeightsError
 from models.litepose import LitePose
 from models.skeleton import COCO_17
 
+ROOT = Path(main.__file__).parent
 SMALL = {
     "resolution": 64,
     "stem": 8,
@@ -46,6 +50,12 @@ def test_list_has_every_size_with_its_cost_and_accuracy(capsys):
     assert "0.89" in lines[1]
     assert "1.16" in lines[1]
     assert "yes" in lines[1]
+
+
+def test_list_starts_without_what_runs_networks():
+    code = "import sys, main; main.main(['models', 'list']); print('engine.estimator' in sys.modules)"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert listed.stdout.splitlines()[-1] == "False"
 
 
 def test_show_tells_the_network_and_where_its_weights_are(capsys):
@@ -244,6 +254,8 @@ def test_fit_scorer_says_what_it_cannot_do(labelled, tmp_path, capsys):
     output = ["--output", str(tmp_path / "sure.safetensors")]
     assert main.main(["models", "fit-scorer", *labelled, *output, "--count", "0"]) == 2
     assert "--count must be at least 1" in capsys.readouterr().err
+    assert main.main(["models", "fit-scorer", *labelled, *output, "--engine", "onnx"]) == 2
+    assert "Choose one of tvm, torch" in capsys.readouterr().err
     assert main.main(["models", "fit-scorer", *labelled, "--output", "sure.pt"]) == 2
     assert "sure.pt" in capsys.readouterr().err
     labels = tmp_path / "labels.json"
