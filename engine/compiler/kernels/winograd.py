@@ -37,15 +37,18 @@ class WinogradUpsampler(Upsampler):
         self._bias = argument("bias", (self._out_blocks * self.lanes,))
         self._factors: list[Any] = []
         self._products: Any = None
+        self._neighbours: Any = None
 
     def allocate(self) -> None:
         columns = 2 * self.op.width + 2
         self._factors = [scratch((count, TRANSFORMED, columns, self.lanes)) for count in self._in_blocks]
         self._products = scratch((self.MATRICES, self.tile.pixels * self.tile.vectors * self.lanes))
+        self._neighbours = T.alloc_buffer((2,), "int32", scope="local")
 
     def _read(self, number: int, row: Expr) -> None:
         """Column 2c + 1 of a line of factors is the difference of columns c - 1 and c, column 2c + 2 column c itself."""
         width, lanes, factors = self.op.width, self.lanes, self._factors[number]
+        self._find_neighbours(row)
         with T.serial(0, self._in_blocks[number]) as block:
             for r in range(TRANSFORMED):
                 zero_fill(factors, lanes, block, r, 0)
@@ -67,14 +70,22 @@ class WinogradUpsampler(Upsampler):
         value = self._value(number, row, after, block, column, v)
         return value if odd else self._value(number, row, after - 1, block, column, v) - value
 
+    def _find_neighbours(self, row: Expr) -> None:
+        """The rows that stand for row - 1 and row + 2, which at the map's edges are not there.
+
+        They go through memory because TVM's simplifier must not see where they come from: under the condition that a row is
+        there it would drop the bounds, and the row is loaded whether or not the condition holds.
+        """
+        for place, nearest in enumerate((T.max(row - 1, 0), T.min(row + 2, self.op.height - 1))):
+            T.buffer_store(self._neighbours, nearest, [place])
+
     def _value(self, number: int, row: Expr, offset: int, block: Expr, column: Expr, v: Expr) -> Expr:
         """Input row `row` + `offset`, zeros where there is none."""
-        x, height, y = self._inputs[number], self.op.height, row + offset
-        inside = {-1: y >= 0, 2: y < height}.get(offset)
-        if inside is None:
-            return x[block, y * self.op.width + column, v]
-        nearest = T.max(T.min(y, height - 1), 0)
-        return tirx.Select(inside, x[block, nearest * self.op.width + column, v], constant(0))
+        x, width, y = self._inputs[number], self.op.width, row + offset
+        if offset not in (-1, 2):
+            return x[block, y * width + column, v]
+        inside, nearest = (y >= 0, self._neighbours[0]) if offset == -1 else (y < self.op.height, self._neighbours[1])
+        return tirx.Select(inside, x[block, nearest * width + column, v], constant(0))
 
     def _tile(self, size: Size, first: Expr, parity_y: Expr, parity_x: Expr, start: Expr, store: Store) -> None:
         pixels, vectors, half = size

@@ -2,6 +2,7 @@
 
 import gc
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.compiler import artifacts, targets
+from engine.compiler.library import Artifact
 from engine.compiler.runtime import CompiledNetwork, aligned
 from engine.decode.peaks import find_candidates
 from models import architecture, checkpoints
@@ -35,7 +37,7 @@ def small(skeleton: Skeleton = COCO_17, **changes: object) -> Checkpoint:
     return checkpoints.synthetic(architecture.parse({**SMALL, **changes}, "small.yaml"), skeleton, seed=3)
 
 
-def compiled(
+def obtain(
     checkpoint: Checkpoint,
     width: int,
     height: int,
@@ -43,11 +45,15 @@ def compiled(
     lanes: int | None = None,
     threads: int = 2,
     cache_kib: int = 1024,
-) -> CompiledNetwork:
+) -> Artifact:
     target = replace(targets.load(threads=threads), cache_kib=(32, cache_kib, 4096))
     if lanes:
         target = replace(target, lanes=lanes)
-    return CompiledNetwork(artifacts.obtain(checkpoint, height, width, target), threads=threads)
+    return artifacts.obtain(checkpoint, height, width, target)
+
+
+def compiled(checkpoint: Checkpoint, width: int, height: int, *, threads: int = 2, **more: int) -> CompiledNetwork:
+    return CompiledNetwork(obtain(checkpoint, width, height, threads=threads, **more), threads=threads)
 
 
 def largest_error(network: CompiledNetwork, checkpoint: Checkpoint, seed: int = 0) -> float:
@@ -86,6 +92,19 @@ def test_bottlenecks_in_one_kernel_or_two_compute_what_pytorch_computes(threads:
 def test_a_searched_network_is_one_more_yaml(changes: dict[str, object]) -> None:
     checkpoint = small(**changes)
     assert largest_error(compiled(checkpoint, 64, 96), checkpoint) < 1e-4
+
+
+@pytest.mark.parametrize(("changes", "size"), [({}, (96, 64)), ({"fusion": False}, (64, 96))])
+def test_no_kernel_touches_what_is_not_its_own(
+    changes: dict[str, object], size: tuple[int, int], stays_inside: Callable[[Artifact], None]
+) -> None:
+    """Nor does it read there what it does not use: where memory ends, that alone would end the program."""
+    stays_inside(obtain(small(**changes), *size))
+
+
+@pytest.mark.parametrize("cache_kib", [1, 4096], ids=["two kernels", "one kernel"])
+def test_nor_do_larger_maps_lead_a_kernel_outside(cache_kib: int, stays_inside: Callable[[Artifact], None]) -> None:
+    stays_inside(obtain(small(kernel=7), 192, 352, threads=3, cache_kib=cache_kib))
 
 
 def test_crowdpose_has_fourteen_joints() -> None:

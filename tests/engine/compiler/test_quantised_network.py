@@ -18,6 +18,7 @@ from engine.compiler import artifacts, host, packing, targets
 from engine.compiler.kernels.dot_product import DotProducts, dot_products
 from engine.compiler.kernels.emit import Expr, Tile
 from engine.compiler.kernels.pointwise import PointwiseTiling, QuantisedPointwise, pointwise
+from engine.compiler.library import Artifact
 from engine.compiler.quantisation import IntegerLayer, Levels
 from engine.compiler.runtime import CompiledNetwork
 from engine.compiler.targets import Target
@@ -245,7 +246,10 @@ def test_the_network_computes_what_pytorch_computes_with_the_same_rounding(
 
 @pytest.mark.parametrize("changes", [{}, {"fusion": False}])
 def test_the_network_computes_the_same_with_signed_bytes(
-    changes: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stays_inside: Callable[[Artifact], None],
 ) -> None:
     monkeypatch.setattr(DotProducts, "_add", written_out)
     picture = noise(64, 96)
@@ -255,7 +259,9 @@ def test_the_network_computes_the_same_with_signed_bytes(
         # Nobody else may get networks that were built so.
         monkeypatch.setenv("LITEPOSE_CACHE", str(tmp_path / name))
         target = replace(targets.load(threads=1), precision="int8", dot_product=name, lanes=4)
-        found.append(maps(CompiledNetwork(artifacts.obtain(checkpoint, 64, 96, target), threads=1), picture))
+        artifact = artifacts.obtain(checkpoint, 64, 96, target)
+        stays_inside(artifact)
+        found.append(maps(CompiledNetwork(artifact, threads=1), picture))
     for ours, theirs, reference in zip(*found, fake_quantised(checkpoint).maps(picture)):
         np.testing.assert_array_equal(ours, theirs)
         assert np.abs(ours - reference).max() < 0.02 * np.ptp(reference)
