@@ -46,7 +46,8 @@ def reach(machine: StateMachine, new: SessionState) -> None:
         machine.go(new)
 
 
-EDGES = [(old, new) for old, following in TRANSITIONS.items() for new in following]
+# Sorted, so that every process of a run that is shared among several has the same order.
+EDGES = [(old, new) for old, following in TRANSITIONS.items() for new in sorted(following)]
 NO_EDGES = [pair for pair in itertools.permutations(S, 2) if pair not in EDGES]
 
 
