@@ -15,9 +15,11 @@ SYSTEM_PACKAGES := gcc libc6-dev python3-venv libgl1 libegl1 libglib2.0-0 libdbu
 run: $(VENV)/.run
 	$(BIN)/python main.py $(ARGS)
 
-# A process for each core, up to four: each compiles networks of its own. In one process: make test ARGS="-n 0".
+# All tests run in a process for each core, up to four. ARGS take the place of that: what they name runs in one process, where
+# pytest can say what is wrong with a name, and --pdb can ask.
+test: ARGS ?= -n logical --maxprocesses 4 --dist worksteal
 test: $(VENV)/.dev
-	QT_QPA_PLATFORM=offscreen $(BIN)/python $(COVER) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+	QT_QPA_PLATFORM=offscreen $(BIN)/python $(COVER) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
