@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
+from engine import assignment
 from engine.decode.grouping import GroupingSettings
 from engine.errors import UsageError, WeightsError
 from engine.estimator import PoseEstimator
@@ -101,6 +102,15 @@ def test_times_and_places_are_reported(compiled: PoseEstimator) -> None:
 def test_settings_of_the_caller_win(compiled: PoseEstimator) -> None:
     strict = PoseEstimator.load("xs", settings=GroupingSettings(joint_threshold=5.0))
     assert len(strict(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))) == 0
+
+
+def test_nothing_is_left_for_the_first_frame_to_load(compiled: PoseEstimator) -> None:
+    assignment._solver.cache_clear()
+    PoseEstimator.load("xs").prepare(512, 512)
+    loaded = assignment._solver.cache_info().misses
+    assert len(compiled(np.ascontiguousarray(data.astronaut()[:, :, ::-1]))) == 1
+    assert assignment._solver.cache_info().misses == loaded == 1
+    assert assignment._solver.cache_info().hits > 0
 
 
 def test_whether_a_build_is_needed_can_be_asked_without_building(tmp_path: Path, monkeypatch) -> None:
