@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.assignment import best_pairs
+from engine import assignment
 from engine.compiler import artifacts, targets
 from engine.compiler.gpu import presets
 from engine.compiler.gpu.opening import opener
@@ -194,7 +194,7 @@ class PoseEstimator:
             network = self._open_network(shape)
             network.picture[:] = PADDING
             network.candidates(network.maps())
-            best_pairs(np.zeros((1, 1)))  # the first call loads SciPy, which would hold the first frame up for 0.6 s
+            assignment.load()
             self._prepared[shape] = _Prepared(network)
         return shape
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import assignment
 from engine.compiler import library
 from engine.compiler.library import Artifact
 from engine.compiler.runtime import CompiledNetwork
@@ -161,6 +162,7 @@ class ExportedEstimator:
             network = CompiledNetwork(Artifact(folder / library.LIBRARY, metadata), self.threads)
             network.picture[:] = PADDING
             network.candidates(network.maps())
+            assignment.load()
             self._networks[shape] = network
         return self._networks[shape]
 
