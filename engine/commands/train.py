@@ -28,6 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=Path, required=True, nargs="+", metavar="DIR|TAR", help="the pictures: folders or tar files"
     )
+    parser.add_argument(
+        "--validate",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="labels of other pictures, to measure the losses on; the best weights are kept as best.safetensors",
+    )
+    parser.add_argument(
+        "--validate-every",
+        type=int,
+        default=5000,
+        metavar="N",
+        help="views trained between two measurements (default: 5000)",
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="the run's folder (default: runs/SIZE)")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so many minutes; --resume goes on later")
     parser.add_argument("--views", type=int, metavar="N", help="stop when so many views have been trained in all")
@@ -50,11 +64,19 @@ def main(args: argparse.Namespace) -> int:
     folder = args.output or Path("runs") / (args.config.stem if args.config else args.size)
     if args.resume and args.init:
         raise UsageError("--resume goes on with the run's own weights. Leave out --init, or start a new run with it.")
+    if args.validate_every < 1:
+        raise UsageError(f"--validate-every counts views and is at least 1, not {args.validate_every}.")
     from models.training.dataset import Sources
     from models.training.loop import Training
+    from models.training.validation import Validation
 
-    sources = Sources.open(args.annotations, args.pictures, skeleton_named(settings.skeleton))
-    training = Training(settings, sources, folder, args.workers, args.device, args.threads)
+    skeleton = skeleton_named(settings.skeleton)
+    sources = Sources.open(args.annotations, args.pictures, skeleton)
+    validation = None
+    if args.validate:
+        others = Sources.open(args.validate, args.pictures, skeleton)
+        validation = Validation(others, settings, skeleton, args.validate_every)
+    training = Training(settings, sources, folder, args.workers, args.device, args.threads, validation)
     if training.state_path.exists() and not args.resume:
         raise UsageError(f"There is a run in “{folder}” already. Add --resume to go on, or choose another --output.")
     first = int(os.environ.get("RANK", 0)) == 0
@@ -82,7 +104,14 @@ def main(args: argparse.Namespace) -> int:
     with tqdm(total=args.views, initial=training.views, unit="view", disable=not first, dynamic_ncols=True) as bar:
         for progress in training.run(args.minutes, args.views, lambda: bool(going)):
             bar.update(progress.views - bar.n)
-            bar.set_postfix_str(", ".join(f"{name} {value:.4f}" for name, value in progress.losses.items() if value))
+            figures = progress.losses | {"validation": progress.validation or 0.0}
+            bar.set_postfix_str(", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value))
     if first:
         print(f"{training.views} views trained. The averaged weights are {folder / 'weights.safetensors'}.")
+        if training.validated and training.best:
+            views, loss = training.best
+            print(
+                f"Validation loss {training.validated[1]:.6f} at {training.validated[0]} views; "
+                f"the lowest, {loss:.6f} at {views}, is that of {folder / 'best.safetensors'}."
+            )
     return 0

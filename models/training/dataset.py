@@ -110,9 +110,9 @@ def planned_batches(
         yield list(plans), torch.from_numpy(np.stack(people)), torch.from_numpy(np.stack(ignored))
 
 
-def _loader(data: Dataset[Any], numbers: "_Numbers", workers: int, **options: Any) -> DataLoader[Any]:
+def _loader(data: Dataset[Any], numbers: "_Numbers", workers: int, **options: Any) -> Iterator[Any]:
     prefetch = 6 if workers else None
-    return DataLoader(
+    loader = DataLoader(
         data,
         batch_sampler=numbers,
         num_workers=workers,
@@ -120,6 +120,12 @@ def _loader(data: Dataset[Any], numbers: "_Numbers", workers: int, **options: An
         worker_init_fn=_start_worker,
         **options,
     )
+    # Workers are forked. Had this process OpenCV's threads then, they would wait for ever for threads that they do not have.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    rows = iter(loader)
+    cv2.setNumThreads(threads)
+    return rows
 
 
 class _Plans(Dataset[tuple[View, NDArray[np.float32], NDArray[np.float32]]]):

@@ -1,50 +1,84 @@
-"""A run's losses over time: a CSV file and a plot of it."""
+"""A run's losses over time: CSV files and a plot of them."""
 
+import contextlib
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-FIELDS = ("views", "minutes", "rate", "views_per_second", "heat4", "heat2", "pull", "push", "teacher")
-PLOTTED = (("heat4", "heatmaps at stride 4"), ("heat2", "heatmaps at stride 2"), ("pull", "pull"), ("push", "push"))
+LOSSES = ("heat4", "heat2", "pull", "push")
+TRAINING = ("views", "minutes", "rate", "views_per_second", *LOSSES, "teacher")
+VALIDATION = ("views", "loss", *LOSSES)
+TITLES = ("heatmaps at stride 4", "heatmaps at stride 2", "pull", "push")
+
+
+class Table:
+    """A CSV file that grows; rows past the view that a run goes on from are dropped."""
+
+    def __init__(self, path: Path, fields: Sequence[str], views: int) -> None:
+        self._path, self._fields = path, fields
+        if path.is_file():
+            self._write([row for row in self.rows() if row["views"] <= views])
+
+    def rows(self) -> list[dict[str, float]]:
+        """Those that are whole: the machine may have stopped within one."""
+        if not self._path.is_file():
+            return []
+        result = []
+        with self._path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                with contextlib.suppress(KeyError, TypeError, ValueError):
+                    result.append({name: float(row[name]) for name in self._fields})
+        return result
+
+    def add(self, row: Mapping[str, float]) -> None:
+        if not self._path.is_file():
+            self._write([])
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self._fields).writerow(self._texts(row))
+
+    def _write(self, rows: Sequence[Mapping[str, float]]) -> None:
+        with self._path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._fields)
+            writer.writeheader()
+            writer.writerows(self._texts(row) for row in rows)
+
+    def _texts(self, row: Mapping[str, float]) -> dict[str, str]:
+        return {name: f"{row[name]:.0f}" if name == "views" else f"{row[name]:.6g}" for name in self._fields}
 
 
 class Journal:
-    """Appends to `log.csv` in a folder; rows past the view that a run goes on from are dropped."""
+    """`log.csv` of the training and, where there is a validation, `validation.csv`, in a run's folder."""
 
     def __init__(self, folder: Path, views: int) -> None:
-        self.path = folder / "log.csv"
-        rows = [row for row in self.rows() if float(row["views"]) <= views]
-        with self.path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
-
-    def rows(self) -> list[dict[str, str]]:
-        if not self.path.is_file():
-            return []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
-    def add(self, row: Mapping[str, float]) -> None:
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, FIELDS).writerow({name: f"{row[name]:.6g}" for name in FIELDS})
+        self.training = Table(folder / "log.csv", TRAINING, views)
+        self.validation = Table(folder / "validation.csv", VALIDATION, views)
 
     def plot(self, path: Path) -> None:
         """Saves the losses over views as PNG. Imports matplotlib."""
-        rows = self.rows()
-        if not rows:
+        curves = {"training": self.training.rows(), "validation": self.validation.rows()}
+        if not any(curves.values()):
             return
         import matplotlib as mpl
 
         mpl.use("Agg")
         from matplotlib import pyplot as plt
 
-        views = [float(row["views"]) for row in rows]
         figure, axes = plt.subplots(2, 2, figsize=(10, 6), sharex=True, layout="constrained")
-        for axis, (name, title) in zip(axes.flat, PLOTTED):
-            axis.plot(views, [float(row[name]) for row in rows], linewidth=1)
+        for axis, name, title in zip(axes.flat, LOSSES, TITLES):
+            for label, rows in curves.items():
+                marker = "o" if label == "validation" else ""
+                axis.plot(
+                    [row["views"] for row in rows],
+                    [row[name] for row in rows],
+                    linewidth=1,
+                    marker=marker,
+                    markersize=3,
+                    label=label,
+                )
             axis.set_title(title)
             axis.grid(alpha=0.3)
+        if curves["validation"]:
+            axes.flat[0].legend()
         figure.supxlabel("views")
         figure.savefig(path, dpi=110)
         plt.close(figure)

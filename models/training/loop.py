@@ -1,6 +1,7 @@
 """The training loop: one for CPU cores and GPUs, resumable at every save."""
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,18 +24,19 @@ from models.training.annotations import ABSENT
 from models.training.averaging import Average
 from models.training.dataset import Batch, Sources, Views, batches, planned_batches
 from models.training.device_rendering import DevicePictures
-from models.training.journal import Journal
+from models.training.journal import LOSSES, Journal
 from models.training.losses import heatmap_loss, tag_losses
 from models.training.schedule import learning_rate
 from models.training.settings import Settings, TrainingError
 from models.training.targets import heatmaps, tag_places
+from models.training.validation import Validation
 
 log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 120.0
 REPORT_STEPS = 50
 DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take
-NAMES = ("heat4", "heat2", "pull", "push", "teacher")
+NAMES = (*LOSSES, "teacher")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,23 @@ class Progress:
     rate: float
     views_per_second: float
     losses: dict[str, float]
+    validation: float | None
+    """The whole loss on pictures not trained on, as last measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a network makes of a batch. x: its input. heats: heatmaps at strides 4 and 2. losses: by LOSSES."""
+
+    x: Tensor
+    heats: Sequence[Tensor]
+    losses: list[Tensor]
 
 
 class Training:
     """One run in a folder: `state.pt` to go on from, `weights.safetensors` (averaged), `log.csv`, `loss.png`.
 
+    With a validation also `validation.csv`, and `best.safetensors`: the averaged weights when its loss was lowest.
     Under torchrun every process takes its share of the batches; the first one writes the files.
     """
 
@@ -61,6 +75,7 @@ class Training:
         workers: int = 1,
         device: str | None = None,
         threads: int | None = None,
+        validation: Validation | None = None,
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
@@ -74,8 +89,9 @@ class Training:
         if self.ranks > 1 and not distributed.is_initialized():
             distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         self.views = self.since_start = self.step = 0
-        self.started_from = ""
-        self._sources, self._workers = sources, workers
+        self.validated: tuple[int, float] | None = None  # at which view, and the validation's whole loss
+        self.best: tuple[int, float] | None = None  # where that was lowest
+        self._sources, self._workers, self._validation = sources, workers, validation
         self._views = Views(sources, settings, self.skeleton)
 
         torch.manual_seed(settings.seed)
@@ -86,8 +102,8 @@ class Training:
                     weight.mul_(0.05)
         layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
-        self.average = Average(self.network, settings.average)
         self.fast = self.device.type == "cpu" and kernels.accelerate(self.network)
+        self.average = Average(self.network, settings.average)
         self._half = self.device.type == "cuda" or (self.fast and kernels.has_bfloat16())
         decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
         others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
@@ -126,7 +142,6 @@ class Training:
         if checkpoint.architecture == self.architecture:
             self.views = int(float(checkpoint.metadata.get("views", 0)))
             self.step = self.views // self.settings.batch
-        self.started_from = str(weights)
         return len(fitting)
 
     def resume(self) -> None:
@@ -137,6 +152,7 @@ class Training:
             self.average.network.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.views, self.since_start, self.step = state["views"], state["since_start"], state["step"]
+            self.validated, self.best = state.get("validated"), state.get("best")
         except FileNotFoundError as error:
             raise TrainingError(f"There is no run to resume in “{self.folder}”.") from error
         except (OSError, RuntimeError, KeyError, ValueError) as error:
@@ -147,10 +163,11 @@ class Training:
     ) -> Iterator[Progress]:
         """Trains until the time is over, `until` views are reached, or `going` says no; saves then and in between.
 
-        Yields every few steps, on every process.
+        Validates before, in between, and where the run ends by itself. Yields every few steps, on every process.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(self.folder, self.views) if self.rank == 0 else None
+        self._validate(journal, going)
         network: nn.Module = DistributedDataParallel(self.network) if self.ranks > 1 else self.network
         begin = saved = reported = time.monotonic()
         views_reported, sums, count = self.views, torch.zeros(len(NAMES), device=self.device), 0
@@ -168,17 +185,44 @@ class Training:
                 means = dict(zip(NAMES, (sums / count).tolist()))
                 speed = (self.views - views_reported) / (now - reported)
                 if journal:
-                    journal.add(
+                    journal.training.add(
                         {"views": self.views, "minutes": (now - begin) / 60, "rate": rate, "views_per_second": speed}
                         | means
                     )
-                yield Progress(self.views, rate, speed, means)
+                yield Progress(self.views, rate, speed, means, self.validated[1] if self.validated else None)
                 views_reported, reported, count = self.views, now, 0
                 sums.zero_()
+            if self._validation and self.views % self._validation.every < done:
+                self._validate(journal, going)
+                reported += time.monotonic() - now
+                now, saved = time.monotonic(), -math.inf
             if now - saved > SAVE_SECONDS:
                 self.save(journal)
                 saved = now
+        self._validate(journal, going)
         self.save(journal)
+
+    @torch.no_grad()
+    def _validate(self, journal: Journal | None, going: Callable[[], bool]) -> None:
+        """Measures the averaged weights, unless it was done at this view or the run is to stop. Keeps them if they are best."""
+        if self._validation is None or (self.validated and self.validated[0] == self.views):
+            return
+        sums, count = torch.zeros(len(LOSSES), device=self.device), 0
+        for batch in self._validation.batches(self.rank, self.ranks):
+            if not self._go_on(going()):
+                return
+            sums += torch.stack(self._outcome(self.average.network, batch).losses)
+            count += self.ranks
+        if self.ranks > 1:
+            distributed.all_reduce(sums)
+        loss = float(self._whole(list(sums / count)))
+        self.validated = (self.views, loss)
+        if journal:
+            journal.validation.add({"views": self.views, "loss": loss} | dict(zip(LOSSES, (sums / count).tolist())))
+        if self.best is None or loss < self.best[1]:
+            self.best = self.validated
+            if journal:
+                self._save_weights(self.folder / "best.safetensors")
 
     def _go_on(self, wanted: bool) -> bool:
         """All processes stop at the same step."""
@@ -203,25 +247,34 @@ class Training:
 
     def _step(self, network: nn.Module, batch: Batch, rate: float) -> Tensor:
         """One update. Returns the losses by NAMES."""
-        settings, joints = self.settings.loss, self.skeleton.joint_count
-        picture, people, ignored = (one.to(self.device, non_blocking=True) for one in _trimmed(batch))
-        x = self.normalised(picture)
-        height, width = x.shape[2:]
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
-            coarse, fine = (maps.float() for maps in network(x))
-        heats = (coarse[:, :joints], fine)
-        losses = [self._heatmap_loss(heat, people, ignored, stride) for heat, stride in zip(heats, (4, 2))]
-        pull, push = tag_losses(coarse[:, joints:], tag_places(people, height // 4, width // 4, 4))
-        distance = self._distance_to_teacher(x, heats)
+        outcome = self._outcome(network, batch)
+        distance = self._distance_to_teacher(outcome.x, outcome.heats)
         weight = self.settings.distillation.weight if self.settings.distillation else 0.0
-        loss = losses[0] + losses[1] + settings.pull * pull + settings.push * push + weight * distance
+        loss = self._whole(outcome.losses) + weight * distance
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
-        return torch.stack([*losses, pull, push, distance]).detach()
+        return torch.stack([*outcome.losses, distance]).detach()
+
+    def _outcome(self, network: nn.Module, batch: Batch) -> "_Outcome":
+        joints = self.skeleton.joint_count
+        picture, people, ignored = (one.to(self.device, non_blocking=True) for one in _trimmed(batch))
+        x = self.normalised(picture)
+        height, width = x.shape[2:]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
+            coarse, fine = (maps.float() for maps in network(x))
+        heats = (coarse[:, :joints], fine)
+        losses = [self._heatmap_loss(heat, people, ignored, stride) for heat, stride in zip(heats, (4, 2))]
+        losses += tag_losses(coarse[:, joints:], tag_places(people, height // 4, width // 4, 4))
+        return _Outcome(x, heats, losses)
+
+    def _whole(self, losses: Sequence[Tensor]) -> Tensor:
+        """losses: by LOSSES."""
+        heat4, heat2, pull, push = losses
+        return heat4 + heat2 + self.settings.loss.pull * pull + self.settings.loss.push * push
 
     def _heatmap_loss(self, heat: Tensor, people: Tensor, ignored: Tensor, stride: int) -> Tensor:
         settings = self.settings.loss
@@ -257,16 +310,21 @@ class Training:
             "views": self.views,
             "since_start": self.since_start,
             "step": self.step,
+            "validated": self.validated,
+            "best": self.best,
         }
         written = self.state_path.with_suffix(".part")
         torch.save(state, written)
         written.replace(self.state_path)
-        tensors = {name: value.float().cpu().numpy() for name, value in state["average"].items()}
-        metadata = {"views": str(self.views), "data": f"{len(self._sources.labelled)} labelled pictures"}
-        checkpoint = checkpoints.checked(self.architecture, self.skeleton, tensors, metadata, "The averaged weights")
-        checkpoints.save(checkpoint, self.folder / "weights.safetensors")
+        self._save_weights(self.folder / "weights.safetensors")
         if journal:
             journal.plot(self.folder / "loss.png")
+
+    def _save_weights(self, path: Path) -> None:
+        tensors = {name: value.float().cpu().numpy() for name, value in self.average.network.state_dict().items()}
+        metadata = {"views": str(self.views), "data": f"{len(self._sources.labelled)} labelled pictures"}
+        checkpoint = checkpoints.checked(self.architecture, self.skeleton, tensors, metadata, "The averaged weights")
+        checkpoints.save(checkpoint, path)
 
 
 def _trimmed(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,10 +1,14 @@
 import json
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from models.skeleton import COCO_17, CROWDPOSE_14
 from models.training import annotations
@@ -110,6 +114,24 @@ def test_mirrored_people_keep_their_left_and_right(packed_data: Path) -> None:
             assert left[0] > right[0]
             mirrored.add(bool(plan.pieces[0].matrix[0, 0] < 0))
     assert mirrored == {True, False}
+
+
+def test_loader_processes_start_from_one_whose_opencv_has_threads(
+    packed_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = Views(sources(packed_data, "labels.json.gz"), settings(Augmentation()), COCO_17)
+    truth = next(batches(views, 4, 0, workers=0)).picture
+    monkeypatch.setattr("models.training.dataset.DataLoader", partial(DataLoader, timeout=60))
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        cv2.resize(np.zeros((2000, 2000, 3), np.uint8), (900, 900), interpolation=cv2.INTER_AREA)  # starts them
+        time.sleep(0.5)  # until they have nothing to do, and sleep
+        loaded = next(batches(views, 4, 0, workers=1))
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+    assert torch.equal(loaded.picture, truth)
 
 
 def test_batches_are_the_same_from_any_start_in_any_number_of_processes(packed_data: Path) -> None:

@@ -13,8 +13,10 @@ from models.skeleton import COCO_17
 from models.training import kernels
 from models.training import settings as training_settings
 from models.training.dataset import Sources
+from models.training.journal import LOSSES, Journal
 from models.training.loop import Training
 from models.training.settings import Augmentation, Distillation, Schedule, Settings, TrainingError
+from models.training.validation import Validation
 
 STILL = Augmentation(
     person_scale=(0.9, 0.9), rotated=0, stretch=0, shift=0, side_by_side=0, brightness=0, contrast=0, gamma=0, tint=0,
@@ -49,8 +51,12 @@ def tiny(tmp_path: Path) -> Settings:
     return replace(SETTINGS, size=str(path))
 
 
-def trained(settings: Settings, data: Sources, folder: Path, until: int, resume: bool = False) -> Training:
-    training = Training(settings, data, folder, workers=0, device="cpu")
+def trained(
+    settings: Settings, data: Sources, folder: Path, until: int, resume: bool = False, every: int | None = None
+) -> Training:
+    """every: views between two validations, if there are any."""
+    validation = Validation(data, settings, COCO_17, every) if every else None
+    training = Training(settings, data, folder, workers=0, device="cpu", validation=validation)
     if resume:
         training.resume()
     for _ in training.run(minutes=None, until=until):
@@ -120,11 +126,72 @@ def test_losses_are_written_down_and_plotted(
     monkeypatch.setattr("models.training.loop.REPORT_STEPS", 2)
     trained(tiny, data, tmp_path, until=16)
     trained(tiny, data, tmp_path, until=24, resume=True)
-    with (tmp_path / "log.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["views"]) for row in rows] == [8, 16, 24]
-    assert all(float(row["heat2"]) > 0 for row in rows)
+    table = rows(tmp_path / "log.csv")
+    assert [int(row["views"]) for row in table] == [8, 16, 24]
+    assert all(float(row["heat2"]) > 0 for row in table)
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def few_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.training.validation.VIEWS", 8)
+
+
+@pytest.mark.usefixtures("few_views")
+def test_a_run_is_measured_on_other_pictures_and_is_not_changed_by_it(
+    data: Sources, tiny: Settings, tmp_path: Path
+) -> None:
+    alone = trained(tiny, data, tmp_path / "alone", until=20)
+    measured = trained(tiny, data, tmp_path / "measured", until=20, every=8)
+    for name, value in measured.average.network.state_dict().items():
+        assert torch.equal(alone.average.network.state_dict()[name], value), name
+    table = rows(tmp_path / "measured" / "validation.csv")
+    assert [int(row["views"]) for row in table] == [0, 8, 16, 20]
+    assert not (tmp_path / "alone" / "validation.csv").exists()
+    losses = [float(row["loss"]) for row in table]
+    assert losses[-1] < losses[0]
+    for row in table:
+        whole = sum(float(row[name]) * factor for name, factor in zip(LOSSES, (1, 1, 1e-2, 1e-2)))
+        assert float(row["loss"]) == pytest.approx(whole, rel=1e-4)
+
+
+@pytest.mark.usefixtures("few_views")
+def test_measuring_goes_on_where_it_was(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    trained(tiny, data, tmp_path / "whole", until=24, every=8)
+    trained(tiny, data, tmp_path / "broken", until=12, every=8)
+    trained(tiny, data, tmp_path / "broken", until=24, every=8, resume=True)
+    whole, broken = (rows(tmp_path / name / "validation.csv") for name in ("whole", "broken"))
+    assert [row for row in broken if row["views"] != "12"] == whole
+    assert [row["views"] for row in broken] == ["0", "8", "12", "16", "24"]
+
+
+@pytest.mark.usefixtures("few_views")
+def test_the_best_weights_outlive_a_run_that_got_worse(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    best = trained(tiny, data, tmp_path, until=24, every=8)
+    wild = trained(replace(tiny, schedule=Schedule(rate=1e3)), data, tmp_path, until=48, every=8, resume=True)
+    assert wild.validated is not None
+    assert wild.best == best.best == best.validated != wild.validated
+    assert checkpoints.load(tmp_path / "best.safetensors").metadata["views"] == "24"
+    assert checkpoints.load(tmp_path / "weights.safetensors").metadata["views"] == "48"
+
+
+@pytest.mark.usefixtures("few_views")
+def test_a_request_to_stop_does_not_wait_for_a_measurement(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    training = Training(tiny, data, tmp_path, workers=0, device="cpu", validation=Validation(data, tiny, COCO_17))
+    assert list(training.run(minutes=None, until=8, going=lambda: False)) == []
+    assert training.validated is None
+    assert training.state_path.is_file()
+
+
+def test_a_line_that_was_cut_off_does_not_end_a_run(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("views,minutes\n4,0.1\n8", encoding="utf-8")
+    Journal(tmp_path, views=8).plot(tmp_path / "loss.png")
+    trained(tiny, data, tmp_path, until=8)
 
 
 def test_a_teacher_pulls_the_student_to_its_maps(data: Sources, tiny: Settings, tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import main
+from models import checkpoints
+
+TINY = """
+resolution: 64
+stem: 8
+kernel: 3
+expansion: 2
+stages:
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 1}
+deconv: [8, 8, 8]
+"""
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """The command takes Ctrl-C to itself until its process ends."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.fixture
+def words(tmp_path: Path, packed_data: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr("models.training.validation.VIEWS", 4)
+    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"size: {tmp_path / 'tiny.yaml'}\nshapes: [[64, 64]]\nbatch: 4\n", encoding="utf-8")
+    labels = str(packed_data / "labels.json.gz")
+    run = ["--config", str(config), "--annotations", labels, "--pictures", str(packed_data), "--device", "cpu"]
+    return ["train", *run, "--output", str(tmp_path / "run"), "--validate", labels, "--validate-every", "4"]
+
+
+def test_it_trains_and_goes_on_and_says_what_it_has(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main([*words, "--views", "8"]) == 0
+    assert main.main([*words, "--views", "16", "--resume"]) == 0
+    said = capsys.readouterr().out
+    assert "16 views trained" in said
+    assert "Validation loss" in said
+    assert str(tmp_path / "run" / "best.safetensors") in said
+    assert checkpoints.load(tmp_path / "run" / "weights.safetensors").metadata["views"] == "16"
+
+
+def test_a_run_is_not_overwritten(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main([*words, "--views", "4"]) == 0
+    assert main.main([*words, "--views", "4"]) == 2
+    assert "Add --resume to go on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [(["--validate-every", "0"], "at least 1"), (["--resume", "--init", "xs"], "Leave out --init")],
+)
+def test_what_cannot_be_is_told(
+    words: list[str], more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main([*words, *more]) == 2
+    assert message in capsys.readouterr().err
