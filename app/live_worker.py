@@ -108,9 +108,9 @@ class LiveWorker(QObject):
 
         self._ask(switch)
 
-    def set_thresholds(self, score: float, people: int) -> None:
-        """score: that a joint and a person must have. people: at most."""
-        self._ask(lambda: self.session.set_thresholds(joint=score, person=score, max_people=people))
+    def set_thresholds(self, confidence: float, people: int) -> None:
+        """people: at most."""
+        self._ask(lambda: self.session.set_thresholds(confidence=confidence, max_people=people))
 
     def set_smoothing(self, on: bool) -> None:
         self._ask(lambda: self.session.set_smoothing(on))

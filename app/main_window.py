@@ -249,7 +249,7 @@ class MainWindow(QMainWindow):
         if now.inference != before.inference:
             self.worker.set_thresholds(now.inference.confidence, now.inference.max_people)
             self.worker.set_smoothing(now.inference.smoothing)
-        if now.overlays != before.overlays:
+        if drawing_settings(now) != drawing_settings(before):
             self.worker.set_drawing(drawing_settings(now))
         if _needs_restart(before, now):
             self.narrator.begin()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import platformdirs
 import yaml
 
-from engine.decode.grouping import GroupingSettings
+from engine.decode.grouping import USUAL_CONFIDENCE, GroupingSettings
 from models.yaml_text import from_yaml
 
 VERSION = 1
@@ -71,13 +71,13 @@ class Camera:
 class Inference:
     """How poses are found.
 
-    confidence: the score that a joint and a person must have. max_people: the best ones are kept. threads: 0 means automatic.
+    confidence: how sure to be of people (LiveOptions), and of joints that are drawn. max_people: the best ones are kept. threads: 0 means automatic.
     input_mode: "auto", "square" or "WxH", as for PoseEstimator.
     device, precision: of network_settings.offered; anything else leaves the choice to the engine.
     """
 
     size: str = "xs"
-    confidence: float = 0.2
+    confidence: float = USUAL_CONFIDENCE
     smoothing: bool = True
     max_people: int = MOST_PEOPLE
     threads: int = 0

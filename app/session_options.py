@@ -16,7 +16,11 @@ def source_settings(kept: Preferences) -> SourceSettings:
 
 
 def drawing_settings(kept: Preferences) -> DrawingSettings:
-    """The overlays: on the screen, on recordings and on snapshots."""
+    """The overlays: on the screen, on recordings and on snapshots.
+
+    One confidence for joints and people: who is shown is shown with joints that are as sure. They are left out only here,
+    since a person is judged by all joints that were found.
+    """
     on = kept.overlays
     return DrawingSettings(
         skeletons=on.skeleton,
@@ -26,6 +30,7 @@ def drawing_settings(kept: Preferences) -> DrawingSettings:
         heatmap=on.heatmap,
         blur_faces=on.face_blur,
         privacy=on.privacy,
+        joint_threshold=kept.inference.confidence,
     )
 
 
@@ -33,8 +38,6 @@ def live_options(kept: Preferences, source: str = "") -> LiveOptions:
     """source: instead of the one that is remembered.
 
     Files are read as cameras: what is on the screen keeps the file's speed, whatever the network's.
-
-    One confidence for joints and people: who is shown is shown with joints that are as sure.
     """
     return LiveOptions(
         source=source or kept.source or "demo",
@@ -42,8 +45,7 @@ def live_options(kept: Preferences, source: str = "") -> LiveOptions:
         size=kept.inference.size,
         input_mode=kept.inference.input_mode,
         threads=kept.inference.threads or None,
-        joint_threshold=kept.inference.confidence,
-        person_threshold=kept.inference.confidence,
+        confidence=kept.inference.confidence,
         max_people=kept.inference.max_people,
         tracking=True,
         smoothing=kept.inference.smoothing,

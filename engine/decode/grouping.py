@@ -1,7 +1,7 @@
 """From candidates to people: associative embedding (Newell et al., NeurIPS 2017), as HigherHRNet and LitePose decode it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ SPARE = 4
 SLACK = 4.0  # input pixels, one pixel of the coarser maps
 # A face turned aside looks smaller than it is.
 GENEROUS = 1.5
+# What a viewer's confidence is until somebody moves it.
+USUAL_CONFIDENCE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,14 @@ class GroupingSettings:
             raise ValueError(f"body_weight must be at least 0, not {self.body_weight}")
         if self.max_people < 1 or self.min_joints < 1:
             raise ValueError(f"max_people and min_joints must be at least 1, not {self.max_people}, {self.min_joints}")
+
+    def at_confidence(self, confidence: float) -> "GroupingSettings":
+        """Shows more people or fewer: all at 0, nobody at 1.
+
+        USUAL_CONFIDENCE stands for the own person threshold, which suits some weights at one score, others at another one.
+        """
+        threshold = np.interp(confidence, (0.0, USUAL_CONFIDENCE, 1.0), (0.0, self.person_threshold, 1.0))
+        return replace(self, person_threshold=float(threshold))
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], skeleton: Skeleton) -> "GroupingSettings":

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from engine.decode.grouping import GroupingSettings
 from engine.live.following import Following
 from engine.live.heaps import give_back
 from engine.live.loader import Builder, Estimator, EstimatorFactory
@@ -73,6 +74,7 @@ class InferenceLoop:
         self._left: list[threading.Thread] = []
         self._size = str(options.size)
         self._estimator: Estimator | None = None
+        self._published = GroupingSettings()
         self._ready_for: set[tuple[int, int]] = set()
         self._held: Captured | None = None
         self._last: Captured | None = None
@@ -135,7 +137,7 @@ class InferenceLoop:
             size, self._ordered_size = self._ordered_size, None
             changed, self._grouping_changed = self._grouping_changed, False
         if changed and self._estimator is not None:
-            self._estimator.settings = self._options.grouping(self._estimator.settings)
+            self._estimator.settings = self._options.grouping(self._published)
             self._show_again = True
         if size is not None:
             self._give_up_change()
@@ -180,7 +182,8 @@ class InferenceLoop:
         assert frame_size is not None
         first, self._change = self._estimator is None, None
         if change.new:
-            estimator.settings = self._options.grouping(estimator.settings)
+            self._published = estimator.settings
+            estimator.settings = self._options.grouping(self._published)
             self._estimator, self._size, self._ready_for = estimator, change.size, set()
             self._show_again = True
         self._ready_for.add(frame_size)

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from engine.decode.grouping import GroupingSettings
+from engine.decode.grouping import USUAL_CONFIDENCE, GroupingSettings
 from engine.drawing import DrawingSettings
 from engine.errors import UsageError
 from engine.live.recording import RecordingOptions
@@ -36,8 +36,8 @@ class LiveOptions:
     threads:         workers of the network; None means as many as suit this machine.
     device:          what the network runs on; "auto" means a GPU if one can be used. “opencl:1” means the second device.
     precision:       "fp32", or "fp16" or "int8" where the processor has its arithmetic.
-    joint_threshold, person_threshold: scores from which on joints and people are shown; None means those that the
-                     weights were published with.
+    joint_threshold: score from which on joints are found; None means the one that the weights were published with.
+    confidence:      how sure to be of people, from 0 (all) to 1 (none); as GroupingSettings.at_confidence.
     max_people:      the best ones are kept; None means as many as the weights were published with.
     tracking:        people get ids.
     smoothing:       joints are smoothed over time; needs tracking, and does nothing without it.
@@ -56,7 +56,7 @@ class LiveOptions:
     device: Literal["cpu", "opencl", "cuda", "auto"] = "cpu"
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     joint_threshold: float | None = None
-    person_threshold: float | None = None
+    confidence: float = USUAL_CONFIDENCE
     max_people: int | None = None
     tracking: bool = True
     smoothing: bool = True
@@ -68,16 +68,14 @@ class LiveOptions:
 
     def grouping(self, published: GroupingSettings) -> GroupingSettings:
         """The settings that weights were published with, changed where these options say something else."""
-        wanted = {
-            "joint_threshold": self.joint_threshold,
-            "person_threshold": self.person_threshold,
-            "max_people": self.max_people,
-        }
-        return replace(published, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+        return replace(
+            published.at_confidence(self.confidence),
+            joint_threshold=published.joint_threshold if self.joint_threshold is None else self.joint_threshold,
+            max_people=published.max_people if self.max_people is None else self.max_people,
+        )
 
     def __post_init__(self) -> None:
-        thresholds = (self.joint_threshold, self.person_threshold)
-        if any(value is not None and not 0 <= value <= 1 for value in thresholds):
+        if not 0 <= self.confidence <= 1 or not 0 <= (self.joint_threshold or 0) <= 1:
             raise UsageError("A threshold is a score between 0 and 1.")
         if self.max_people is not None and self.max_people < 1:
             raise UsageError(f"At least one person must be looked for, not {self.max_people}.")

@@ -169,14 +169,14 @@ class LiveSession:
             self._options = replace(self._options, source=text, source_settings=settings)
 
     def set_thresholds(
-        self, *, joint: float | None = None, person: float | None = None, max_people: int | None = None
+        self, *, joint: float | None = None, confidence: float | None = None, max_people: int | None = None
     ) -> None:
-        """The score that a joint and a person must have to be shown, and how many people at most; None: as it was."""
+        """As in LiveOptions; None: as it was."""
         old = self._options
         self._options = replace(
             old,
             joint_threshold=old.joint_threshold if joint is None else joint,
-            person_threshold=old.person_threshold if person is None else person,
+            confidence=old.confidence if confidence is None else confidence,
             max_people=old.max_people if max_people is None else max_people,
         )
         if self._pipeline is not None:

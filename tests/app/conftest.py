@@ -148,8 +148,8 @@ class FakeSession:
         if self.state.active:
             self.tell(EventKind.SOURCE, f"Reading {text}.")
 
-    def set_thresholds(self, *, joint: float, person: float, max_people: int) -> None:
-        self.asked.append(("set_thresholds", joint, person, max_people))
+    def set_thresholds(self, *, confidence: float, max_people: int) -> None:
+        self.asked.append(("set_thresholds", confidence, max_people))
 
     def set_smoothing(self, on: bool) -> None:
         self.asked.append(("set_smoothing", on))

@@ -362,14 +362,16 @@ class TestPreferences:
     def test_the_confidence_acts_at_once(self, open_desk) -> None:
         desk = open_desk()
         desk.window.bar.confidence.slider.setValue(45)
-        desk.wait_asked("set_thresholds", 0.45, 0.45, 30)
+        desk.wait_asked("set_thresholds", 0.45, 30)
+        desk.bot.waitUntil(lambda: bool(desk.asked("set_drawing")), timeout=10_000)
+        assert desk.asked("set_drawing")[-1][1].joint_threshold == pytest.approx(0.45)
 
     def test_the_number_of_people_acts_at_once_and_is_remembered(self, open_desk) -> None:
         desk = open_desk()
         before = desk.session
         in_next_dialog(lambda dialog: dialog.people.setValue(2))
         desk.window.show_preferences()
-        desk.wait_asked("set_thresholds", 0.2, 0.2, 2)
+        desk.wait_asked("set_thresholds", 0.2, 2)
         assert desk.session is before
         desk.window.close()
         assert open_desk().session.options.max_people == 2

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.decode.grouping import GroupingSettings, group
+from engine.decode.grouping import USUAL_CONFIDENCE, GroupingSettings, group
 from engine.decode.proportions import joint_distances
 from engine.errors import WeightsError
 from engine.types import UNTRACKED, Candidates, Poses
@@ -155,6 +155,15 @@ def test_tag_beyond_the_threshold_starts_someone_new() -> None:
     assert len(poses) == 2
     assert np.isnan(poses.keypoints[0, 9, 0])
     assert np.count_nonzero(poses.visible[1]) == 1
+
+
+def test_the_usual_confidence_is_the_weights_own_threshold() -> None:
+    published = GroupingSettings(person_threshold=0.3, joint_threshold=0.06)
+    assert published.at_confidence(USUAL_CONFIDENCE) == published
+    assert published.at_confidence(0.0).person_threshold == 0
+    assert published.at_confidence(0.1).person_threshold == pytest.approx(0.15)
+    assert published.at_confidence(0.6).person_threshold == pytest.approx(0.65)
+    assert published.at_confidence(1.0).person_threshold == 1
 
 
 def test_min_joints_and_person_threshold_drop_scraps() -> None:

@@ -302,3 +302,5 @@ def test_recording_options_that_cannot_be_meant_are_refused():
 def test_options_of_a_session_are_checked():
     with pytest.raises(UsageError, match="between 0 and 1"):
         LiveOptions(joint_threshold=2)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        LiveOptions(confidence=-0.1)

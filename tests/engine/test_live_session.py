@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from live_fakes import FakeSource, FakeVideo, Networks, Sources, Watched, endless, wait_for
 
+from engine.decode.grouping import USUAL_CONFIDENCE
 from engine.errors import CompilerError, SourceError, UsageError, WeightsError
 from engine.live import EventKind, FileMode, LiveOptions, LiveSession, SessionState
 from engine.sources import SourceSettings
@@ -373,10 +374,14 @@ def test_thresholds_hold_from_the_next_frame_on_and_over_a_change_of_size():
         assert networks.made[1].settings.joint_threshold == 0.4
         assert networks.made[1].settings.person_threshold == published
         assert networks.made[1].settings.max_people == 2
+        watched.session.set_thresholds(confidence=1.0)
+        wait_for(lambda: networks.made[1].settings.person_threshold == 1.0)
+        watched.session.set_thresholds(confidence=USUAL_CONFIDENCE)
+        wait_for(lambda: networks.made[1].settings.person_threshold == published)
         with pytest.raises(UsageError, match="one person"):
             watched.session.set_thresholds(max_people=0)
         with pytest.raises(UsageError, match="between 0 and 1"):
-            watched.session.set_thresholds(person=1.5)
+            watched.session.set_thresholds(confidence=1.5)
 
 
 def test_a_source_is_switched_when_the_new_one_gives_its_first_frame():
