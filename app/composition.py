@@ -40,8 +40,13 @@ def fitted(image: NDArray[np.uint8], width: int, height: int, mirror: bool) -> N
     """A copy of `image` (H, W, 3) in width × height pixels, mirrored if asked."""
     if image.shape[:2] == (height, width):
         return np.asarray(cv2.flip(image, 1) if mirror else image.copy(), np.uint8)
-    shrinks = width < image.shape[1]
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    # Averaging down to an odd size at once would cost more than all else here, and look the same.
+    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
+        half = (image.shape[1] // 2, image.shape[0] // 2)
+        image = np.asarray(
+            cv2.resize(image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA), np.uint8
+        )
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.flip(resized, 1, resized) if mirror else resized, np.uint8)
 
 

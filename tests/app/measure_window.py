@@ -1,6 +1,6 @@
 """Measures the window with the real engine: painted frames, delay, and how long its thread is held up.
 
-    python -m tests.app.measure_window [--seconds 60] [--source demo] [--on-screen]
+    python -m tests.app.measure_window [--seconds 60] [--source demo] [--size xs] [--on-screen]
 
 Prints figures; asserts nothing: they are for a person who knows what else the machine was doing.
 """
@@ -20,6 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="painted frames and delay of the window")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--source", default="demo")
+    parser.add_argument("--size", default="xs")
     parser.add_argument("--on-screen", action="store_true", help="on this machine's screen instead of none")
     args = parser.parse_args()
     if not args.on_screen:
@@ -37,7 +38,7 @@ def main() -> int:
 
     application = QApplication(["measure-window"])
     with tempfile.TemporaryDirectory() as folder:
-        given = {"source": args.source, "folder": folder}
+        given = {"source": args.source, "size": args.size, "folder": folder}
         store = PreferenceStore(Path(folder) / "preferences.yaml", given)
         window = MainWindow(
             store, LiveWorker(live_options(store.current)), Appearance(application, "dark", Path(folder))
@@ -84,11 +85,13 @@ def measure(application, window, seconds: float) -> None:
     timer.start(LAG_TICK_MS)
     # Not application.quit, which closes the window.
     loop = QEventLoop()
+    before_s = time.process_time()
     QTimer.singleShot(round(seconds * 1000), loop.quit)
     loop.exec()
     timer.stop()
     statistics, source = window.figures.statistics, window.figures.source
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    used_s = time.process_time() - before_s
     print(f"machine                  load {load:.1f} on {os.cpu_count()} processors")
     if source is not None and source.size is not None:
         size = window.stage.size()
@@ -100,6 +103,7 @@ def measure(application, window, seconds: float) -> None:
         f"painted                  {len(delays) / seconds:.1f} frames/s (goal ≥ 29), poses {statistics.inference_fps:.1f}/s"
     )
     print("capture to paint         p50 {:.1f} ms, p95 {:.1f} ms".format(*np.percentile(delays, (50, 95))))
+    print(f"processor time           {used_s / seconds:.2f} of {os.cpu_count()} processors")
     print(
         "window's thread held up  p99 {:.1f} ms, p99.9 {:.1f} ms (goal ≤ 50), most {:.1f} ms, in {:.0f} s".format(
             *np.percentile(lags, (99, 99.9)), max(lags), seconds
