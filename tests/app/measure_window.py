@@ -1,6 +1,6 @@
 """Measures the window with the real engine: painted frames, delay, and how long its thread is held up.
 
-    python -m tests.app.measure_window [--seconds 60] [--source demo] [--size xs] [--on-screen]
+    python -m tests.app.measure_window [--seconds 60] [--source demo] [--size xs] [--threads 1] [--on-screen]
 
 Prints figures; asserts nothing: they are for a person who knows what else the machine was doing.
 """
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--source", default="demo")
     parser.add_argument("--size", default="xs")
+    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--on-screen", action="store_true", help="on this machine's screen instead of none")
     args = parser.parse_args()
     if not args.on_screen:
@@ -38,7 +39,7 @@ def main() -> int:
 
     application = QApplication(["measure-window"])
     with tempfile.TemporaryDirectory() as folder:
-        given = {"source": args.source, "size": args.size, "folder": folder}
+        given = {"source": args.source, "size": args.size, "threads": args.threads, "folder": folder}
         store = PreferenceStore(Path(folder) / "preferences.yaml", given)
         window = MainWindow(
             store, LiveWorker(live_options(store.current)), Appearance(application, "dark", Path(folder))
