@@ -1,4 +1,8 @@
+import csv
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +72,20 @@ def test_what_cannot_be_is_told(
 ) -> None:
     assert main.main([*words, *more]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_two_processes_share_a_run(words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "main.py"]
+    told = subprocess.run(
+        [*command, *words, "--validate-every", "16", "--views", "24"],
+        cwd=Path(main.__file__).parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("24 views trained") == 1  # one of them speaks
+    with (tmp_path / "run" / "validation.csv").open(encoding="utf-8") as file:
+        assert [row["views"] for row in csv.DictReader(file)] == ["0", "16", "24"]
+    assert checkpoints.load(tmp_path / "run" / "weights.safetensors").metadata["views"] == "24"
