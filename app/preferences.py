@@ -71,7 +71,8 @@ class Camera:
 class Inference:
     """How poses are found.
 
-    confidence: how sure to be of people (LiveOptions), and of joints that are drawn. max_people: the best ones are kept. threads: 0 means automatic.
+    confidence: how sure to be of people (LiveOptions), and of joints that are drawn. max_people: the best ones are kept.
+    threads: 0 means automatic.
     input_mode: "auto", "square" or "WxH", as for PoseEstimator.
     device, precision: of network_settings.offered; anything else leaves the choice to the engine.
     """
