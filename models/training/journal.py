@@ -55,30 +55,29 @@ class Journal:
 
     def plot(self, path: Path) -> None:
         """Saves the losses over views as PNG. Imports matplotlib."""
-        curves = {"training": self.training.rows(), "validation": self.validation.rows()}
-        if not any(curves.values()):
+        training, validation = self.training.rows(), self.validation.rows()
+        if not training and not validation:
             return
         import matplotlib as mpl
 
         mpl.use("Agg")
         from matplotlib import pyplot as plt
+        from matplotlib.ticker import EngFormatter
 
         figure, axes = plt.subplots(2, 2, figsize=(10, 6), sharex=True, layout="constrained")
         for axis, name, title in zip(axes.flat, LOSSES, TITLES):
-            for label, rows in curves.items():
-                marker = "o" if label == "validation" else ""
-                axis.plot(
-                    [row["views"] for row in rows],
-                    [row[name] for row in rows],
-                    linewidth=1,
-                    marker=marker,
-                    markersize=3,
-                    label=label,
-                )
+            axis.plot([row["views"] for row in training], [row[name] for row in training], linewidth=1)
             axis.set_title(title)
             axis.grid(alpha=0.3)
-        if curves["validation"]:
-            axes.flat[0].legend()
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+            if validation:  # on a scale of its own: its changes are small
+                other = axis.twinx()
+                other.plot(
+                    [row["views"] for row in validation], [row[name] for row in validation], "C1o-", markersize=3
+                )
+                other.tick_params(axis="y", colors="C1")
+        if validation:
+            figure.suptitle("blue: training, orange, at the right: validation", fontsize="medium")
         figure.supxlabel("views")
         figure.savefig(path, dpi=110)
         plt.close(figure)
