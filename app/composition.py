@@ -12,6 +12,7 @@ from app.video_view import Picture
 from engine.drawing import DrawingSettings, Trails, draw
 from engine.live import LiveResult
 from engine.live.composition import heat_of
+from engine.preprocess import halved
 from engine.types import Frame, Poses
 
 
@@ -41,12 +42,7 @@ def fitted(image: NDArray[np.uint8], width: int, height: int, mirror: bool) -> N
     if image.shape[:2] == (height, width):
         return np.asarray(cv2.flip(image, 1) if mirror else image.copy(), np.uint8)
     # Averaging down to an odd size at once would cost more than all else here, and look the same.
-    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
-        half = (image.shape[1] // 2, image.shape[0] // 2)
-        image = np.asarray(
-            cv2.resize(image[: 2 * half[1], : 2 * half[0]], half, interpolation=cv2.INTER_AREA), np.uint8
-        )
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    resized = cv2.resize(halved(image, width, height), (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.flip(resized, 1, resized) if mirror else resized, np.uint8)
 
 

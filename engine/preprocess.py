@@ -95,17 +95,25 @@ def place(width: int, height: int, shape: InputShape) -> Placement:
     return Placement((width, height), (w, h), (shape.width - w) // 2, (shape.height - h) // 2)
 
 
+def halved(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """`image` (H, W, 3), halved until it is less than twice as wide or as high as asked: ready to be sampled.
+
+    Bilinear sampling skips pixels below half the size. Halving first averages them all, and is several times as fast as
+    averaging down to an odd size at once.
+    """
+    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
+        half = (image.shape[1] // 2, image.shape[0] // 2)
+        even = image[: 2 * half[1], : 2 * half[0]]
+        image = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
+    return image
+
+
 def fill_input(image: NDArray[np.uint8], placement: Placement, picture: NDArray[np.uint8]) -> None:
     """Resizes `image` (H, W, 3) into its place in `picture`, the input; what lies around it is left as it is."""
     w, h = placement.size
     target = picture[placement.top : placement.top + h, placement.left : placement.left + w]
-    # Bilinear sampling skips pixels below half the size. Halving first averages them all, and is several times as fast
-    # as averaging down to the odd size at once. Both steps give the same pixels on every processor, so that a board finds
-    # the people that a desktop finds: OpenCV's other ways of resizing round as the processor likes it.
-    while image.shape[1] >= 2 * w and image.shape[0] >= 2 * h:
-        half = (image.shape[1] // 2, image.shape[0] // 2)
-        even = image[: 2 * half[1], : 2 * half[0]]
-        image = np.asarray(cv2.resize(even, half, interpolation=cv2.INTER_AREA), np.uint8)
-    resized = cv2.resize(image, (w, h), dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
+    # Halving and this way of sampling give the same pixels on every processor, so that a board finds the people that a
+    # desktop finds: OpenCV's other ways of resizing round as the processor likes it.
+    resized = cv2.resize(halved(image, w, h), (w, h), dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
     if resized.ctypes.data != target.ctypes.data:
         np.copyto(target, resized)

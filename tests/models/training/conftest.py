@@ -15,6 +15,18 @@ import torch
 JOINTS = {0: (224, 108), 1: (241, 92), 2: (207, 92), 5: (330, 225), 6: (120, 225), 7: (400, 330), 8: (60, 340)}
 UNSURE = 9  # the left wrist, said to be near the picture's lower border
 SIDE = 128
+TINY = """
+resolution: 64
+stem: 8
+kernel: 3
+expansion: 2
+stages:
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 2}
+  - {width: 8, depth: 1, stride: 1}
+deconv: [8, 8, 8]
+"""
 
 
 def _files() -> tuple[dict[str, np.ndarray], dict]:
@@ -60,6 +72,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def tiny_network(tmp_path: Path) -> Path:
+    """The YAML of a network that learns in no time."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -11,19 +11,6 @@ import pytest
 import main
 from models import checkpoints
 
-TINY = """
-resolution: 64
-stem: 8
-kernel: 3
-expansion: 2
-stages:
-  - {width: 8, depth: 1, stride: 2}
-  - {width: 8, depth: 1, stride: 2}
-  - {width: 8, depth: 1, stride: 2}
-  - {width: 8, depth: 1, stride: 1}
-deconv: [8, 8, 8]
-"""
-
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
@@ -35,11 +22,10 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def words(tmp_path: Path, packed_data: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def words(tmp_path: Path, tiny_network: Path, packed_data: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("models.training.validation.VIEWS", 4)
-    (tmp_path / "tiny.yaml").write_text(TINY, encoding="utf-8")
     config = tmp_path / "mine.yaml"
-    config.write_text(f"size: {tmp_path / 'tiny.yaml'}\nshapes: [[64, 64]]\nbatch: 4\n", encoding="utf-8")
+    config.write_text(f"size: {tiny_network}\nshapes: [[64, 64]]\nbatch: 4\n", encoding="utf-8")
     labels = str(packed_data / "labels.json.gz")
     run = ["--config", str(config), "--annotations", labels, "--pictures", str(packed_data), "--device", "cpu"]
     return ["train", *run, "--output", str(tmp_path / "run"), "--validate", labels, "--validate-every", "4"]

@@ -25,18 +25,6 @@ STILL = Augmentation(
 SETTINGS = Settings(
     "xs", shapes=((64, 64),), batch=4, schedule=Schedule(rate=4e-3, warm_up=8), augmentation=STILL, average=0.9
 )
-TINY = """
-resolution: 64
-stem: 8
-kernel: 3
-expansion: 2
-stages:
-  - {width: 8, depth: 1, stride: 2}
-  - {width: 8, depth: 1, stride: 2}
-  - {width: 8, depth: 1, stride: 2}
-  - {width: 8, depth: 1, stride: 1}
-deconv: [8, 8, 8]
-"""
 
 
 @pytest.fixture
@@ -45,10 +33,8 @@ def data(packed_data: Path) -> Sources:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Settings:
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY, encoding="utf-8")
-    return replace(SETTINGS, size=str(path))
+def tiny(tiny_network: Path) -> Settings:
+    return replace(SETTINGS, size=str(tiny_network))
 
 
 def trained(
