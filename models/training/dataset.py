@@ -36,8 +36,9 @@ class Sources:
             one for path in annotation_files for one in annotations.read(path, skeleton) if one.name in pictures
         ]
         if not any(len(one.people) for one in labelled):
+            names = ", ".join(f"“{path}”" for path in annotation_files)
             raise DataError(
-                "None of the labelled pictures with people is in the folders and tar files that were given. "
+                f"None of the labelled pictures with people in {names} is in the folders and tar files that were given. "
                 "Give the folder that the annotations’ file names start from."
             )
         return cls(labelled, pictures)

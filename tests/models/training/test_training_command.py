@@ -60,6 +60,16 @@ def test_what_cannot_be_is_told(
     assert message in capsys.readouterr().err
 
 
+def test_labels_whose_pictures_are_nowhere_are_named(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text('{"images": [], "annotations": []}', encoding="utf-8")
+    assert main.main([*words, "--validate", str(other)]) == 1
+    assert "None of the labelled pictures" in (told := capsys.readouterr().err)
+    assert str(other) in told
+
+
 def test_two_processes_share_a_run(words: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "main.py"]
     told = subprocess.run(
