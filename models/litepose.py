@@ -3,7 +3,6 @@
 Modules are named as in the official code, so that `state_dict()` has the names of the official checkpoints.
 """
 
-from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
@@ -43,24 +42,19 @@ class LitePose(nn.Module):
             self.final_raw = nn.ModuleList(SeparableHead(features[1 - i], outputs[i], kernel) for i in range(2))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        return self.maps(self.features(x))
-
-    def features(self, x: Tensor) -> list[Tensor]:
-        """Of the stem, the four stages and the three steps of the deconv head, at strides 2; 4, 8, 16, 16; 8, 4, 2."""
         features = [self.first(x)]
         for stage in self.stage:
             features.append(stage(features[-1]))
+        refined, maps = features[4], []
         for i in range(3):
-            y = self.deconv_refined[i](features[-1])
+            y = self.deconv_refined[i](refined)
             if self.fusion:
                 y = y + self.deconv_raw[i](features[3 - i])
-            features.append(self.deconv_bnrelu[i](y))
-        return features
-
-    def maps(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """What `forward` gives. The first step of the deconv head has no output."""
-        maps = [self.final_refined[i](features[6 + i]) for i in range(2)]
-        return [y + self.final_raw[i](features[1 - i]) for i, y in enumerate(maps)] if self.fusion else maps
+            refined = self.deconv_bnrelu[i](y)
+            if i:  # the first of the three, at stride 8, has no output
+                y = self.final_refined[i - 1](refined)
+                maps.append(y + self.final_raw[i - 1](features[2 - i]) if self.fusion else y)
+        return maps
 
 
 class InvertedBottleneck(nn.Module):

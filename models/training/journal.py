@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOSSES = ("heat4", "heat2", "pull", "push")
-TRAINING = ("views", "minutes", "rate", "views_per_second", *LOSSES, "teacher", "deep")
+TRAINING = ("views", "minutes", "rate", "views_per_second", *LOSSES, "teacher")
 VALIDATION = ("views", "loss", *LOSSES)
 TITLES = ("heatmaps at stride 4", "heatmaps at stride 2", "pull", "push")
 
@@ -20,16 +20,14 @@ class Table:
             self._write([row for row in self.rows() if row["views"] <= views])
 
     def rows(self) -> list[dict[str, float]]:
-        """Those that are whole: the machine may have stopped within one. Columns that an older file lacks are zeros."""
+        """Those that are whole: the machine may have stopped within one."""
         if not self._path.is_file():
             return []
         result = []
         with self._path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, restval="cut off")
-            unknown = dict.fromkeys(set(self._fields) - set(reader.fieldnames or ()), "0")
-            for row in reader:
-                with contextlib.suppress(ValueError):
-                    result.append({name: float((row | unknown)[name]) for name in self._fields})
+            for row in csv.DictReader(file):
+                with contextlib.suppress(KeyError, TypeError, ValueError):
+                    result.append({name: float(row[name]) for name in self._fields})
         return result
 
     def add(self, row: Mapping[str, float]) -> None:

@@ -28,7 +28,6 @@ from models.training.journal import LOSSES, Journal
 from models.training.losses import heatmap_loss, tag_losses
 from models.training.schedule import learning_rate
 from models.training.settings import Settings, TrainingError
-from models.training.supervision import PLACES, SIGMA, Supervised
 from models.training.targets import heatmaps, tag_places
 from models.training.validation import Validation
 
@@ -36,9 +35,8 @@ log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 120.0
 REPORT_STEPS = 50
-EPSILON = 1e-11  # of AdamW: the deep layers' gradients are about PyTorch's 1e-8, which would slow them down
 DEVICE_SHARE = 0.5  # of a GPU's free memory that pictures may take
-NAMES = (*LOSSES, "teacher", "deep")
+NAMES = (*LOSSES, "teacher")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What a network makes of a batch. x: its input. heats: heatmaps at strides 4 and 2. losses: by LOSSES. deep: the loss of
-    what deep layers tell by themselves."""
+    """What a network makes of a batch. x: its input. heats: heatmaps at strides 4 and 2. losses: by LOSSES."""
 
     x: Tensor
     heats: Sequence[Tensor]
     losses: list[Tensor]
-    deep: Tensor
 
 
 class Training:
@@ -108,14 +104,12 @@ class Training:
         self.network = network.to(self.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.fast = self.device.type == "cpu" and kernels.accelerate(self.network)
         self.average = Average(self.network, settings.average)
-        self.supervised = Supervised(self.network, self.skeleton.joint_count, settings.loss.deep > 0).to(self.device)
         self._half = self.device.type == "cuda" or (self.fast and kernels.has_bfloat16())
-        decayed = [weight for weight in self.supervised.parameters() if weight.ndim > 1]
-        others = [weight for weight in self.supervised.parameters() if weight.ndim <= 1]
+        decayed = [weight for weight in self.network.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.network.parameters() if weight.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
             lr=settings.schedule.rate,
-            eps=EPSILON,
             fused=True,
         )
         self._teacher: nn.Module | None = None
@@ -156,7 +150,6 @@ class Training:
             state = torch.load(self.state_path, map_location=self.device, weights_only=True)
             self.network.load_state_dict(state["network"])
             self.average.network.load_state_dict(state["average"])
-            self.supervised.deep.load_state_dict(state.get("deep", {}))
             self.optimizer.load_state_dict(state["optimizer"])
             self.views, self.since_start, self.step = state["views"], state["since_start"], state["step"]
             self.validated, self.best = state.get("validated"), state.get("best")
@@ -175,7 +168,7 @@ class Training:
         self.folder.mkdir(parents=True, exist_ok=True)
         journal = Journal(self.folder, self.views) if self.rank == 0 else None
         self._validate(journal, going)
-        network: nn.Module = DistributedDataParallel(self.supervised) if self.ranks > 1 else self.supervised
+        network: nn.Module = DistributedDataParallel(self.network) if self.ranks > 1 else self.network
         begin = saved = reported = time.monotonic()
         views_reported, sums, count = self.views, torch.zeros(len(NAMES), device=self.device), 0
         for batch in self._batches():
@@ -259,12 +252,12 @@ class Training:
         outcome = self._outcome(network, batch)
         distance = self._distance_to_teacher(outcome.x, outcome.heats)
         weight = self.settings.distillation.weight if self.settings.distillation else 0.0
-        loss = self._whole(outcome.losses) + weight * distance + self.settings.loss.deep * outcome.deep
+        loss = self._whole(outcome.losses) + weight * distance
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.supervised.parameters(), self.settings.clip)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
-        return torch.stack([*outcome.losses, distance, outcome.deep]).detach()
+        return torch.stack([*outcome.losses, distance]).detach()
 
     def _outcome(self, network: nn.Module, batch: Batch) -> "_Outcome":
         joints = self.skeleton.joint_count
@@ -272,27 +265,24 @@ class Training:
         x = self.normalised(picture)
         height, width = x.shape[2:]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
-            coarse, fine, *deep = (maps.float() for maps in network(x))
-        heats, sigma = (coarse[:, :joints], fine), self.settings.loss.sigma
-        losses = [self._heatmap_loss(heat, people, ignored, stride, sigma) for heat, stride in zip(heats, (4, 2))]
+            coarse, fine = (maps.float() for maps in network(x))
+        heats = (coarse[:, :joints], fine)
+        losses = [self._heatmap_loss(heat, people, ignored, stride) for heat, stride in zip(heats, (4, 2))]
         losses += tag_losses(coarse[:, joints:], tag_places(people, height // 4, width // 4, 4))
-        deeper = x.new_zeros(())
-        for heat, place in zip(deep, PLACES):
-            deeper = deeper + place.factor * self._heatmap_loss(heat, people, ignored, place.stride, SIGMA)
-        return _Outcome(x, heats, losses, deeper)
+        return _Outcome(x, heats, losses)
 
     def _whole(self, losses: Sequence[Tensor]) -> Tensor:
         """losses: by LOSSES."""
         heat4, heat2, pull, push = losses
         return heat4 + heat2 + self.settings.loss.pull * pull + self.settings.loss.push * push
 
-    def _heatmap_loss(self, heat: Tensor, people: Tensor, ignored: Tensor, stride: int, sigma: float) -> Tensor:
-        joint_weight = self.settings.loss.joint_weight
+    def _heatmap_loss(self, heat: Tensor, people: Tensor, ignored: Tensor, stride: int) -> Tensor:
+        settings = self.settings.loss
         if self.fast:
-            return kernels.heatmap_loss(heat, people, ignored, stride, sigma, joint_weight)
+            return kernels.heatmap_loss(heat, people, ignored, stride, settings.sigma, settings.joint_weight)
         height, width = heat.shape[2:]
-        target, mask = heatmaps(people, ignored, height, width, stride, sigma)
-        return heatmap_loss(heat, target, mask, joint_weight)
+        target, mask = heatmaps(people, ignored, height, width, stride, settings.sigma)
+        return heatmap_loss(heat, target, mask, settings.joint_weight)
 
     def normalised(self, picture: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB as the network takes it."""
@@ -316,7 +306,6 @@ class Training:
         state: dict[str, Any] = {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
-            "deep": self.supervised.deep.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "views": self.views,
             "since_start": self.since_start,

@@ -72,14 +72,12 @@ class Schedule:
 class Loss:
     """joint_weight: places at a joint's centre count 1 + joint_weight times (the paper: 0). pull, push: factors of the tag
     losses (the paper: 1e-3; with few views the tags then stay collapsed). sigma: of targets, in pixels of each map.
-    deep: factor of the loss of heatmaps that deep layers tell by themselves; 0: they learn from the two maps alone.
     """
 
     joint_weight: float = 3.0
     pull: float = 1e-2
     push: float = 1e-2
     sigma: float = 2.0
-    deep: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,4 @@
 import csv
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from models.skeleton import COCO_17
 from models.training import kernels
 from models.training import settings as training_settings
 from models.training.dataset import Sources
-from models.training.journal import LOSSES, TRAINING, Journal
+from models.training.journal import LOSSES, Journal
 from models.training.loop import Training
-from models.training.settings import Augmentation, Distillation, Loss, Schedule, Settings, TrainingError
+from models.training.settings import Augmentation, Distillation, Schedule, Settings, TrainingError
 from models.training.validation import Validation
 
 STILL = Augmentation(
@@ -64,17 +63,14 @@ def test_thirty_steps_learn_eight_pictures_by_heart(data: Sources, tmp_path: Pat
     assert sum(heat[-5:]) < 0.5 * sum(heat[:5])
 
 
-@pytest.mark.parametrize("deep", [0.0, 0.5])
-def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(
-    data: Sources, tiny: Settings, tmp_path: Path, deep: float
-) -> None:
-    settings = replace(tiny, augmentation=Augmentation(), loss=Loss(deep=deep))
+def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(data: Sources, tiny: Settings, tmp_path: Path) -> None:
+    settings = replace(tiny, augmentation=Augmentation())
     whole = trained(settings, data, tmp_path / "whole", until=48)
     trained(settings, data, tmp_path / "broken", until=20)
     resumed = trained(settings, data, tmp_path / "broken", until=48, resume=True)
     assert resumed.views == whole.views == 48
-    for name, value in whole.supervised.state_dict().items():
-        assert torch.equal(resumed.supervised.state_dict()[name], value), name
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], value), name
     for name, value in whole.average.network.state_dict().items():
         assert torch.equal(resumed.average.network.state_dict()[name], value), name
 
@@ -197,34 +193,6 @@ def test_a_teacher_pulls_the_student_to_its_maps(data: Sources, tiny: Settings, 
     assert 0 < sum(distance[-5:]) < 0.9 * sum(distance[:5])
 
 
-def test_deep_layers_learn_what_the_head_does_not_read(data: Sources, tiny: Settings, tmp_path: Path) -> None:
-    def losses_and_changes(deep: float) -> tuple[list[float], float]:
-        training = Training(replace(tiny, loss=Loss(deep=deep)), data, tmp_path / str(deep), workers=0, device="cpu")
-        read, inner = training.network.deconv_refined[0].weight, training.network.stage[3][0].inv[0].weight
-        with torch.no_grad():
-            read.zero_()
-        read.requires_grad_(False)
-        before = inner.detach().clone()
-        batches = itertools.islice(training._batches(), 12)
-        losses = [float(training._step(training.supervised, batch, 4e-3)[5]) for batch in batches]
-        return losses, float((inner.detach() - before).norm() / before.norm())
-
-    losses, change = losses_and_changes(1.0)
-    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
-    assert change > 0.01
-    losses, change = losses_and_changes(0.0)
-    assert losses == [0.0] * 12
-    assert change < 0.001  # by weight decay
-
-
-def test_what_deep_layers_tell_in_training_is_not_saved_with_the_weights(
-    data: Sources, tiny: Settings, tmp_path: Path
-) -> None:
-    training = trained(replace(tiny, loss=Loss(deep=1.0)), data, tmp_path, until=8)
-    names = set(checkpoints.load(tmp_path / "weights.safetensors").tensors)
-    assert names == {name for name in training.network.state_dict() if not name.endswith("num_batches_tracked")}
-
-
 def test_time_and_a_request_both_stop_a_run(data: Sources, tiny: Settings, tmp_path: Path) -> None:
     training = Training(tiny, data, tmp_path / "a", workers=0, device="cpu")
     assert list(training.run(minutes=0, until=None)) == []
@@ -237,15 +205,8 @@ def test_resuming_nothing_or_another_network_says_so(data: Sources, tiny: Settin
     with pytest.raises(TrainingError, match="no run to resume"):
         training.resume()
     training.save(None)
-    for other in (SETTINGS, replace(tiny, loss=Loss(deep=0.5))):
-        with pytest.raises(TrainingError, match="cannot be resumed with these settings"):
-            Training(other, data, tmp_path / "run", workers=0, device="cpu").resume()
-
-
-def test_losses_of_an_older_run_are_kept(tmp_path: Path) -> None:
-    older = [name for name in TRAINING if name != "deep"]
-    (tmp_path / "log.csv").write_text(f"{','.join(older)}\n{','.join(['8'] * len(older))}\n", encoding="utf-8")
-    assert Journal(tmp_path, views=8).training.rows() == [dict.fromkeys(older, 8.0) | {"deep": 0.0}]
+    with pytest.raises(TrainingError, match="cannot be resumed with these settings"):
+        Training(SETTINGS, data, tmp_path / "run", workers=0, device="cpu").resume()
 
 
 def test_plain_pytorch_trains_as_well(
