@@ -78,15 +78,16 @@ float reach_of(const float* joints, int64_t count, std::pair<double, double> rea
 
 }  // namespace
 
-std::vector<at::Tensor> heatmap_loss(at::Tensor output, at::Tensor people, at::Tensor ignored, double stride, double sigma,
-                                     double joint_weight, std::pair<double, double> reach, double clear) {
+std::vector<at::Tensor> heatmap_loss(at::Tensor output, at::Tensor people, at::Tensor ignored, at::Tensor deviations,
+                                     double stride, double joint_weight, std::pair<double, double> reach, double clear) {
   output = output.contiguous();
   people = people.contiguous();
+  deviations = deviations.contiguous();
   ignored = ignored.contiguous();
   const int64_t batch = output.size(0), joints = output.size(1), persons = people.size(1), boxes = ignored.size(1);
   const Axis across{output.size(3), static_cast<float>(stride)}, down{output.size(2), static_cast<float>(stride)};
   const int64_t length = across.count * down.count;
-  const float deviation = sigma * stride, weight = joint_weight, visible = clear;
+  const float weight = joint_weight, visible = clear;
   const float per_pixel = 1.0 / static_cast<double>(output.numel());
   auto gradient = at::empty_like(output);
   std::vector<double> losses(batch * joints);
@@ -109,6 +110,7 @@ std::vector<at::Tensor> heatmap_loss(at::Tensor output, at::Tensor people, at::T
       for (int64_t person = 0; person < persons; person++) {
         const float* all = people.data_ptr<float>() + (n * persons + person) * joints * 3;
         const float x = all[3 * joint], y = all[3 * joint + 1], state = all[3 * joint + 2];
+        const float deviation = deviations.data_ptr<float>()[(n * persons + person) * joints + joint];
         if (state == LABELLED) target.raise(x, y, deviation, scratch);
         if (state != UNSURE) continue;
         const float far = reach_of(all, joints, reach);

@@ -37,5 +37,5 @@ at::Tensor pointwise_weight_gradient(at::Tensor gradient, at::Tensor x);
 // output: heatmaps (N, J, h, w) of a stride, in float32. people: (N, P, J, 3), ignored: (N, G, 4), and the loss: as in
 // targets.heatmaps and losses.heatmap_loss. reach: of unsure joints, as a share of the person and in input pixels at least.
 // clear: a target that counts even where something is hidden. -> loss, gradient of the output
-std::vector<at::Tensor> heatmap_loss(at::Tensor output, at::Tensor people, at::Tensor ignored, double stride, double sigma,
-                                     double joint_weight, std::pair<double, double> reach, double clear);
+std::vector<at::Tensor> heatmap_loss(at::Tensor output, at::Tensor people, at::Tensor ignored, at::Tensor deviations,
+                                     double stride, double joint_weight, std::pair<double, double> reach, double clear);

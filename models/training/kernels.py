@@ -163,13 +163,13 @@ class _HeatmapLoss(torch.autograd.Function):
 
 
 def heatmap_loss(
-    output: Tensor, people: Tensor, ignored: Tensor, stride: int, sigma: float, joint_weight: float
+    output: Tensor, people: Tensor, ignored: Tensor, deviations: Tensor, stride: int, joint_weight: float
 ) -> Tensor:
     """`losses.heatmap_loss` of the heatmaps (N, J, h, w) against `targets.heatmaps`, both at once, of float32 on the CPU."""
     reach = (targets.UNSURE_REACH, targets.LEAST_REACH)
     return cast(
         Tensor,
-        _HeatmapLoss.apply(output, people, ignored, stride, sigma, joint_weight, reach, targets.CLEAR),  # type: ignore[no-untyped-call]
+        _HeatmapLoss.apply(output, people, ignored, deviations, stride, joint_weight, reach, targets.CLEAR),  # type: ignore[no-untyped-call]
     )
 
 

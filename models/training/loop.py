@@ -28,7 +28,7 @@ from models.training.journal import LOSSES, Journal
 from models.training.losses import heatmap_loss, tag_losses
 from models.training.schedule import learning_rate
 from models.training.settings import Settings, TrainingError
-from models.training.targets import heatmaps, tag_places
+from models.training.targets import heatmaps, joint_deviations, tag_places
 from models.training.validation import Validation
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ class Training:
         if settings.distillation:
             self._teacher = load_module(checkpoints.load(_place(settings.distillation.teacher))).to(self.device)
             self._teacher.requires_grad_(False)
+        self._tolerances = torch.tensor(self.skeleton.sigmas, device=self.device)
         self._mean = torch.tensor(MEAN, device=self.device).reshape(3, 1, 1)
         self._deviation = torch.tensor(STD, device=self.device).reshape(3, 1, 1)
 
@@ -278,10 +279,11 @@ class Training:
 
     def _heatmap_loss(self, heat: Tensor, people: Tensor, ignored: Tensor, stride: int) -> Tensor:
         settings = self.settings.loss
+        spread = joint_deviations(people, self._tolerances, settings.tolerance, settings.sigma * stride)
         if self.fast:
-            return kernels.heatmap_loss(heat, people, ignored, stride, settings.sigma, settings.joint_weight)
+            return kernels.heatmap_loss(heat, people, ignored, spread, stride, settings.joint_weight)
         height, width = heat.shape[2:]
-        target, mask = heatmaps(people, ignored, height, width, stride, settings.sigma)
+        target, mask = heatmaps(people, ignored, spread, height, width, stride)
         return heatmap_loss(heat, target, mask, settings.joint_weight)
 
     def normalised(self, picture: Tensor) -> Tensor:

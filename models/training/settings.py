@@ -71,13 +71,16 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class Loss:
     """joint_weight: places at a joint's centre count 1 + joint_weight times (the paper: 0). pull, push: factors of the tag
-    losses (the paper: 1e-3; with few views the tags then stay collapsed). sigma: of targets, in pixels of each map.
+    losses (the paper: 1e-3; with few views the tags then stay collapsed). sigma: of targets, in pixels of each map, at
+    least; tolerance: of large people's, as a share of the distance that OKS allows a joint (0, as in the paper: as small
+    people's).
     """
 
     joint_weight: float = 3.0
     pull: float = 1e-2
     push: float = 1e-2
     sigma: float = 2.0
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,41 @@ from models.training.annotations import ABSENT, LABELLED, UNSURE
 
 UNSURE_REACH = 0.12  # of a person's extent: how far around an unsure joint nothing is learned of it
 LEAST_REACH = 6.0  # the same in input pixels, at least
+AREA_OF_BOX = 0.53  # of the box around a person's joints: their area, as COCO's evaluation code takes it without a mask
 CLEAR = 0.1  # a heatmap above this value counts even where nothing is to be learned of others
 
 
+def joint_deviations(people: Tensor, tolerances: Tensor, share: float, least: float) -> Tensor:
+    """(N, P, J): standard deviations of the people's Gaussians in input pixels, `least` at least.
+
+    people: (N, P, J, 3) x, y, state in input pixels. tolerances: (J,) the skeleton's OKS constants.
+
+    A large person's hip may be off by more pixels than a small one's eye for the same OKS, and nobody, labels included,
+    can tell its place as exactly. So a joint's deviation is a `share` of the distance that OKS allows it, 2·k·√area (as
+    SWAHR adapts heatmaps to the people's scale: Luo et al., CVPR 2021; there the network estimates the scale).
+    """
+    width, height = (_extent(people[..., axis], people[..., 2] != ABSENT) for axis in (0, 1))
+    size = (AREA_OF_BOX * width * height).sqrt()
+    return (share * 2 * tolerances * size[..., None]).clamp(min=least)
+
+
 def heatmaps(
-    people: Tensor, ignored: Tensor, height: int, width: int, stride: int, sigma: float
+    people: Tensor, ignored: Tensor, deviations: Tensor, height: int, width: int, stride: int
 ) -> tuple[Tensor, Tensor]:
     """Targets and masks (N, J, height, width) at a stride.
 
     people:  (N, P, J, 3) x, y, state in input pixels; persons of zeros fill up. ignored: (N, G, 4) boxes, likewise.
 
-    A target is the greatest of the people's Gaussians, of standard deviation `sigma` in the map's pixels. The mask is 0 in
+    A target is the greatest of the people's Gaussians, of (N, P, J) standard `deviations` in input pixels. The mask is 0 in
     ignored boxes and around unsure joints, there for that joint alone, and 1 elsewhere and near a labelled joint.
     """
     xs = (torch.arange(width, device=people.device) + 0.5) * stride - 0.5  # input pixels at the map's pixel centres
     ys = (torch.arange(height, device=people.device) + 0.5) * stride - 0.5
     x, y, state = people.unbind(-1)
     labelled = (state == LABELLED).float()
-    across = torch.exp(-((xs - x[..., None]) ** 2) / (2 * (sigma * stride) ** 2)) * labelled[..., None]
-    down = torch.exp(-((ys - y[..., None]) ** 2) / (2 * (sigma * stride) ** 2))
+    spread = 2 * deviations[..., None] ** 2
+    across = torch.exp(-((xs - x[..., None]) ** 2) / spread) * labelled[..., None]
+    down = torch.exp(-((ys - y[..., None]) ** 2) / spread)
     target = people.new_zeros(len(people), people.shape[2], height, width)
     for person in range(people.shape[1]):
         target = torch.maximum(target, down[:, person, :, :, None] * across[:, person, :, None, :])
@@ -43,15 +59,18 @@ def _boxes(ignored: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
 def _unsure(x: Tensor, y: Tensor, state: Tensor, xs: Tensor, ys: Tensor) -> Tensor:
     """(N, J, height, width): how many people's unsure joints are near a place."""
     known = state != ABSENT
-    extents = [
-        places.masked_fill(~known, -torch.inf).amax(-1) - places.masked_fill(~known, torch.inf).amin(-1)
-        for places in (x, y)
-    ]
-    reach = (UNSURE_REACH * torch.maximum(*extents)).clamp(min=LEAST_REACH)[..., None, None]
+    extent = torch.maximum(_extent(x, known), _extent(y, known))
+    reach = (UNSURE_REACH * extent).clamp(min=LEAST_REACH)[..., None, None]
     unsure = (state == UNSURE)[..., None]
     near_x = ((xs - x[..., None]).abs() < reach) & unsure
     near_y = (ys - y[..., None]).abs() < reach
     return torch.einsum("npjh,npjw->njhw", near_y.float(), near_x.float())
+
+
+def _extent(places: Tensor, known: Tensor) -> Tensor:
+    """(N, P): from the first to the last known joint along an axis; 0 without any."""
+    lowest, highest = places.masked_fill(~known, torch.inf).amin(-1), places.masked_fill(~known, -torch.inf).amax(-1)
+    return (highest - lowest).clamp(min=0)
 
 
 def tag_places(people: Tensor, height: int, width: int, stride: int) -> Tensor:

@@ -95,8 +95,9 @@ def test_heatmap_loss_and_its_gradient_are_those_of_the_reference(stride: int) -
     ignored[1] = 0
     ours, theirs = (torch.randn(3, 17, 64 // stride, 96 // stride).requires_grad_() for _ in range(2))
     ours.data.copy_(theirs)
-    loss = kernels.heatmap_loss(ours, people, ignored, stride, 2.0, 3.0)
-    target, mask = targets.heatmaps(people, ignored, *theirs.shape[2:], stride, 2.0)
+    spread = stride * (1 + 3 * torch.rand(3, 5, 17))
+    loss = kernels.heatmap_loss(ours, people, ignored, spread, stride, 3.0)
+    target, mask = targets.heatmaps(people, ignored, spread, *theirs.shape[2:], stride)
     assert 0.1 < float(mask.mean()) < 0.9
     truth = losses.heatmap_loss(theirs, target, mask, 3.0)
     (0.5 * loss).backward()

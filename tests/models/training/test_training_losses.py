@@ -5,7 +5,7 @@ from torch import Tensor
 from models.training.losses import heatmap_loss, tag_losses
 from models.training.schedule import learning_rate
 from models.training.settings import Schedule
-from models.training.targets import heatmaps, tag_places
+from models.training.targets import heatmaps, joint_deviations, tag_places
 
 
 def person(*joints: tuple[float, float, float]) -> Tensor:
@@ -16,30 +16,41 @@ NOBODY = torch.zeros(1, 1, 4)
 
 
 def test_a_target_is_a_gaussian_around_the_joint() -> None:
-    target, mask = heatmaps(person((17.5, 9.5, 2)), NOBODY, 16, 16, stride=2, sigma=2)
+    target, mask = heatmaps(person((17.5, 9.5, 2)), NOBODY, torch.full((1, 1, 1), 4.0), 16, 16, stride=2)
     y, x = np.mgrid[:16, :16]
     expected = np.exp(-((x - 8.5) ** 2 + (y - 4.5) ** 2) / 8)  # (17.5 + 0.5) / 2 - 0.5 and (9.5 + 0.5) / 2 - 0.5
     assert np.allclose(target[0, 0].numpy(), expected, atol=1e-6)
     assert bool((mask == 1).all())
 
 
+def test_a_large_persons_gaussians_are_wider_where_oks_allows_more() -> None:
+    people = torch.cat(
+        [person((0, 0, 2), (200, 80, 1)), person((7, 7, 2), (9, 9, 0)), person((0, 0, 0), (0, 0, 0))], dim=1
+    )
+    result = joint_deviations(people, torch.tensor([0.025, 0.107]), share=0.4, least=4)
+    hip = 0.4 * 2 * 0.107 * (0.53 * 200 * 80) ** 0.5
+    assert np.allclose(result.numpy(), [[[4, hip], [4, 4], [4, 4]]])
+    assert bool((joint_deviations(people, torch.tensor([0.025, 0.107]), share=0, least=8) == 8).all())
+
+
 def test_of_two_people_the_nearer_one_counts() -> None:
     both = torch.cat([person((10, 10, 2)), person((30, 10, 2))], dim=1)
-    target, _ = heatmaps(both, NOBODY, 12, 12, 4, 2)
-    one, other = heatmaps(both[:, :1], NOBODY, 12, 12, 4, 2)[0], heatmaps(both[:, 1:], NOBODY, 12, 12, 4, 2)[0]
+    spread = torch.tensor([[[8.0], [6.0]]])
+    target, _ = heatmaps(both, NOBODY, spread, 12, 12, 4)
+    one, other = (heatmaps(both[:, i : i + 1], NOBODY, spread[:, i : i + 1], 12, 12, 4)[0] for i in range(2))
     assert torch.equal(target, torch.maximum(one, other))
 
 
 def test_nothing_is_learned_in_ignored_boxes_but_near_labelled_joints() -> None:
     boxes = torch.tensor([[[0.0, 0.0, 32.0, 64.0]]])
-    target, mask = heatmaps(person((20, 32, 2), (50, 32, 2)), boxes, 16, 16, 4, 2)
+    target, mask = heatmaps(person((20, 32, 2), (50, 32, 2)), boxes, torch.full((1, 1, 2), 8.0), 16, 16, 4)
     assert bool((mask[0, 1, :, :8] == 0).all())  # nothing of the second joint is in the box
     assert bool((mask[0, :, :, 8:] == 1).all())
     assert torch.equal(mask[0, 0, :, :8] == 1, target[0, 0, :, :8] > 0.1)
 
 
 def test_an_unsure_joint_is_left_out_around_its_place_alone() -> None:
-    _, mask = heatmaps(person((8, 8, 1), (56, 56, 2)), NOBODY, 16, 16, 4, 2)
+    _, mask = heatmaps(person((8, 8, 1), (56, 56, 2)), NOBODY, torch.full((1, 1, 2), 8.0), 16, 16, 4)
     assert mask[0, 0, 2, 2] == 0  # its place
     assert mask[0, 0, 12, 12] == 1
     assert bool((mask[0, 1] == 1).all())
