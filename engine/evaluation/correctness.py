@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from engine.types import Poses
-from models.skeleton import Skeleton
+from models.skeleton import AREA_OF_BOX, Skeleton
 from models.training.annotations import LABELLED, LabelledPicture
 
 REACH = 0.2  # of the torso's length, or of half the labelled extent of someone whose torso is not labelled
@@ -69,7 +69,7 @@ def _similarities(person: NDArray[np.float32], poses: Poses, skeleton: Skeleton)
     labelled = person[:, 2] == LABELLED
     extent = np.ptp(person[labelled, :2], axis=0).clip(min=1)
     squared = ((poses.keypoints - person[:, :2]) ** 2).sum(axis=2)
-    spread = 2 * (2 * np.array(skeleton.sigmas)) ** 2 * extent.prod() * 0.53
+    spread = 2 * (2 * np.array(skeleton.sigmas)) ** 2 * extent.prod() * AREA_OF_BOX
     similar = np.where(np.isnan(squared), 0, np.exp(-np.nan_to_num(squared) / spread))
     result: NDArray[np.float64] = similar[:, labelled].mean(axis=1)
     return result

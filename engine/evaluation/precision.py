@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.types import Poses
-from models.skeleton import CROWDPOSE_14, Skeleton
+from models.skeleton import AREA_OF_BOX, CROWDPOSE_14, Skeleton
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of object keypoint similarity
 RECALLS = np.linspace(0, 1, 101)
 MOST = 20  # detections per picture, as in COCO
-CROWDPOSE_AREA = 0.53  # CrowdPose labels no area: its evaluation takes this share of the box
 EASY, HARD = 0.1, 0.8  # CrowdPose's limits of the crowd index
 
 
@@ -123,7 +122,7 @@ def _complete(annotation: dict[str, Any], skeleton: Skeleton) -> None:
     """Adds what COCO's evaluation needs and other files leave out."""
     width, height = annotation["bbox"][2:]
     if skeleton is CROWDPOSE_14:
-        annotation["area"] = width * height * CROWDPOSE_AREA
+        annotation["area"] = width * height * AREA_OF_BOX  # CrowdPose labels none
     annotation.setdefault("area", width * height)
     annotation.setdefault("iscrowd", 0)
     annotation.setdefault("keypoints", [0] * 3 * skeleton.joint_count)

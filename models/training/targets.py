@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
+from models.skeleton import AREA_OF_BOX
 from models.training.annotations import ABSENT, LABELLED, UNSURE
 
 UNSURE_REACH = 0.12  # of a person's extent: how far around an unsure joint nothing is learned of it
 LEAST_REACH = 6.0  # the same in input pixels, at least
-AREA_OF_BOX = 0.53  # of the box around a person's joints: their area, as COCO's evaluation code takes it without a mask
 CLEAR = 0.1  # a heatmap above this value counts even where nothing is to be learned of others
 
 
